@@ -1,0 +1,47 @@
+# Every habit has a verb here, and CI runs the same ones.
+# `make train` and `make test` do everything from a bare clone with Python 3.11+ and make.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+PRESET ?= quick
+
+.DEFAULT_GOAL := help
+.PHONY: help install train test check format serve clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# One rule installs everything; it runs again only when the pins change.
+$(INSTALLED): pyproject.toml constraints.txt
+	@echo "Installing into $(VENV) (a few minutes, once) ..."
+	@$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed; call make PYTHON=/path/to/python3.11"'
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install --quiet --constraint constraints.txt --editable ".[train,serve,dev]"
+	@$(PIP) install --quiet --constraint constraints.txt --no-deps citylearn
+	@touch $@
+
+install: $(INSTALLED) ## Create .venv and install everything
+
+train: $(INSTALLED) ## Train, evaluate and report (PRESET=quick)
+	@$(BIN)/rllib-citylearn train tune_configs/$(PRESET).yaml
+
+serve: $(INSTALLED) ## Serve the newest run on http://127.0.0.1:8000
+	@$(BIN)/rllib-citylearn serve
+
+test: $(INSTALLED) ## Run the tests a contributor needs (10 minutes at most on 2 cores)
+	@$(BIN)/python -m pytest -m "not slow and not cluster and not container and not browser and not gpu"
+
+check: $(INSTALLED) ## Lint, format check and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: $(INSTALLED) ## Format the code and mend what lint can mend
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+clean: ## Remove .venv and tool caches; runs/ stays
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build *.egg-info

@@ -1,0 +1,30 @@
+"""The CityLearn environment for RLlib and the feature table behind it.
+
+Names are imported on first use, so that reading the feature table (as serving does) needs neither Ray nor CityLearn.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rllib_citylearn.env.citylearn_env import make_citylearn_env
+    from rllib_citylearn.env.community_env import CityLearnMultiAgentEnv
+    from rllib_citylearn.env.features import CommunityFeatures, Feature
+
+_HOME = {
+    "CityLearnMultiAgentEnv": "rllib_citylearn.env.community_env",
+    "CommunityFeatures": "rllib_citylearn.env.features",
+    "Feature": "rllib_citylearn.env.features",
+    "make_citylearn_env": "rllib_citylearn.env.citylearn_env",
+}
+
+__all__ = ["CityLearnMultiAgentEnv", "CommunityFeatures", "Feature", "make_citylearn_env"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        from importlib import import_module
+
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

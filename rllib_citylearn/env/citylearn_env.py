@@ -1,0 +1,190 @@
+"""CityLearn environments, built one way everywhere: in training, in baselines and in evaluation."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rllib_citylearn.env.features import (
+    DESCRIPTORS,
+    AgentFeatures,
+    CommunityFeatures,
+    table_names,
+    fitted_ranges,
+)
+from rllib_citylearn.errors import ConfigError, DatasetError
+
+if TYPE_CHECKING:
+    from citylearn.citylearn import CityLearnEnv
+
+
+def _import_citylearn() -> Any:
+    """CityLearn's modules, without its side effect on logging (it configures the root logger at INFO on import)."""
+    root = logging.getLogger()
+    level, handlers = root.level, list(root.handlers)
+    from citylearn import citylearn, reward_function
+
+    root.setLevel(level)
+    root.handlers[:] = handlers
+    return citylearn, reward_function
+
+
+def make_citylearn_env(
+    schema: str | Path,
+    *,
+    buildings: Sequence[str] | None = None,
+    window: tuple[int, int] | None = None,
+    random_seed: int | None = None,
+) -> CityLearnEnv:
+    """A CityLearn environment with one agent a building and no reward of its own.
+
+    CityLearn's default reward makes it build every observation a second time, which costs a quarter of each step; rewards
+    are computed in ``rllib_citylearn.env.reward`` and KPIs by CityLearn's ``evaluate()``.
+
+    Args:
+        schema: path of ``schema.json``, or of the folder that holds it.
+        buildings: names of the buildings to keep, in any order; None keeps all. CityLearn's order is kept.
+        window: first and last time step (both included) of the data to run; None runs all of it.
+        random_seed: replaces the schema's seed, from which CityLearn draws what the schema leaves out (battery curves).
+
+    Raises:
+        DatasetError: the schema can't be read or CityLearn refuses it.
+        ConfigError: an unknown building or a window outside the data.
+    """
+    citylearn, reward_function = _import_citylearn()
+    description = read_schema(schema)
+    names = [name for name, building in description["buildings"].items() if building.get("include", True)]
+    if buildings is not None:
+        unknown = sorted(set(buildings) - set(names))
+        if unknown or not buildings:
+            raise ConfigError(
+                f"Buildings {unknown or 'none'} were asked for, but the data set has {', '.join(names)}. "
+                "Name at least one of these."
+            )
+        names = [name for name in names if name in set(buildings)]
+    first = int(description.get("simulation_start_time_step") or 0)
+    last = int(description["simulation_end_time_step"])
+    if window is None:
+        window = (first, last)
+    if not first <= window[0] < window[1] <= last:
+        raise ConfigError(
+            f"The window {window[0]}..{window[1]} does not fit the data, which has the time steps {first}..{last}; "
+            "give a first step below the last one, both within the data."
+        )
+
+    class NoReward(reward_function.RewardFunction):  # type: ignore[misc, name-defined]
+        """Declares that it reads one cheap observation, so that CityLearn builds no others for it."""
+
+        def get_required_observation_names(self) -> Iterable[str]:
+            return ("hour",)
+
+        def calculate(self, observations: Sequence[Mapping[str, float]]) -> list[float]:
+            return [0.0] * len(observations)
+
+    options: dict[str, Any] = {} if random_seed is None else {"random_seed": random_seed}
+    try:
+        env = citylearn.CityLearnEnv(
+            description,
+            central_agent=False,
+            buildings=names,
+            episode_time_steps=[tuple(window)],
+            **options,
+        )
+    except Exception as error:
+        raise DatasetError(
+            f"CityLearn could not build an environment from {description['root_directory']}: {error}. "
+            "Check the data set, or fetch it again with `rllib-citylearn datasets fetch NAME --force`."
+        ) from error
+    env.reward_function = NoReward(env.get_metadata())
+    return env
+
+
+def read_schema(schema: str | Path) -> dict[str, Any]:
+    """A data set's schema with ``root_directory`` set to its folder; refuses what is no schema, in a sentence."""
+    path = Path(schema)
+    if path.is_dir():
+        path = path / "schema.json"
+    try:
+        description = json.loads(path.read_text())
+    except OSError as error:
+        raise DatasetError(
+            f"No schema can be read at {path} ({error.strerror}); give a data set's folder."
+        ) from error
+    except ValueError as error:
+        raise DatasetError(f"{path} is not valid JSON ({error}); fetch the data set again.") from error
+    if not isinstance(description, dict) or not isinstance(description.get("buildings"), dict):
+        raise DatasetError(
+            f"{path} is not a CityLearn schema: it has no 'buildings'. Give a data set's schema.json."
+        )
+    description["root_directory"] = str(path.parent.resolve())
+    return description
+
+
+def community_features(
+    env: CityLearnEnv, ranges: Mapping[str, Sequence[float]] | None = None
+) -> CommunityFeatures:
+    """The feature table of a CityLearn environment.
+
+    Args:
+        env: an environment from ``make_citylearn_env``.
+        ranges: physical ranges by feature name, as stored with a trained policy; None fits the ranges of
+            energies, powers, prices and carbon intensity to this data set.
+    """
+    agents = []
+    spaces = zip(env.buildings, env.observation_names, env.action_names, env.action_space, strict=True)
+    for building, observation_names, action_names, action_space in spaces:
+        agents.append(
+            AgentFeatures(
+                name=building.name,
+                features=tuple(table_names(observation_names)),
+                descriptors=_descriptors(building),
+                actions=tuple(table_names(action_names)),
+                action_low=tuple(float(x) for x in action_space.low),
+                action_high=tuple(float(x) for x in action_space.high),
+            )
+        )
+    if ranges is None:
+        ranges = fitted_ranges(_maxima(env, agents))
+    return CommunityFeatures(agents, ranges)
+
+
+def _descriptors(building: Any) -> dict[str, float]:
+    """Capacities and powers of the devices the building has, by feature name."""
+    values = {
+        "electrical_storage_capacity": getattr(building.electrical_storage, "capacity", 0.0),
+        "electrical_storage_nominal_power": getattr(building.electrical_storage, "nominal_power", 0.0),
+        "pv_nominal_power": getattr(building.pv, "nominal_power", 0.0),
+    }
+    return {name: float(values[name] or 0.0) for name in DESCRIPTORS}
+
+
+def _maxima(env: CityLearnEnv, agents: Sequence[AgentFeatures]) -> dict[str, float]:
+    """Largest absolute value over the whole data set of each feature whose scale differs from site to site."""
+    maxima: dict[str, float] = {}
+    for agent, space, names in zip(agents, env.observation_space, env.observation_names, strict=True):
+        for name, low, high in zip(table_names(names), space.low, space.high, strict=True):
+            if name in _SIZED:
+                maxima[name] = max(maxima.get(name, 0.0), abs(float(low)), abs(float(high)))
+        for name, value in agent.descriptors.items():
+            maxima[name] = max(maxima.get(name, 0.0), value)
+    return maxima
+
+
+_SIZED = frozenset(
+    {
+        "non_shiftable_load",
+        "solar_generation",
+        "cooling_demand",
+        "heating_demand",
+        "dhw_demand",
+        "net_electricity_consumption",
+        "carbon_intensity",
+        "electricity_pricing",
+        "electricity_pricing_predicted_1",
+        "electricity_pricing_predicted_2",
+        "electricity_pricing_predicted_3",
+    }
+)

@@ -1,0 +1,31 @@
+"""The errors this project raises on purpose.
+
+Each message is a sentence for the person who can act: what was wrong, what was expected, what to do. The command line
+prints them without a traceback; anything else that surfaces is a bug and shows one.
+"""
+
+from __future__ import annotations
+
+
+class UserError(Exception):
+    """Something the caller can put right; the message says how."""
+
+
+class DatasetError(UserError):
+    """A data set is unknown, unreachable, damaged, or of a format that cannot be used."""
+
+
+class FeatureError(UserError):
+    """Observations or actions that do not fit the feature table."""
+
+
+class ConfigError(UserError):
+    """A configuration that cannot work, said before anything is started."""
+
+
+class BundleError(UserError):
+    """A policy bundle that is incomplete, edited, or of another format version."""
+
+
+class CheckpointError(UserError):
+    """A checkpoint that is incomplete or does not fit what is asked of it."""
