@@ -12,8 +12,8 @@ from rllib_citylearn.env.features import (
     DESCRIPTORS,
     AgentFeatures,
     CommunityFeatures,
-    table_names,
     fitted_ranges,
+    table_names,
 )
 from rllib_citylearn.errors import ConfigError, DatasetError
 
@@ -110,22 +110,16 @@ def read_schema(schema: str | Path) -> dict[str, Any]:
     try:
         description = json.loads(path.read_text())
     except OSError as error:
-        raise DatasetError(
-            f"No schema can be read at {path} ({error.strerror}); give a data set's folder."
-        ) from error
+        raise DatasetError(f"No schema can be read at {path} ({error.strerror}); give a data set's folder.") from error
     except ValueError as error:
         raise DatasetError(f"{path} is not valid JSON ({error}); fetch the data set again.") from error
     if not isinstance(description, dict) or not isinstance(description.get("buildings"), dict):
-        raise DatasetError(
-            f"{path} is not a CityLearn schema: it has no 'buildings'. Give a data set's schema.json."
-        )
+        raise DatasetError(f"{path} is not a CityLearn schema: it has no 'buildings'. Give a data set's schema.json.")
     description["root_directory"] = str(path.parent.resolve())
     return description
 
 
-def community_features(
-    env: CityLearnEnv, ranges: Mapping[str, Sequence[float]] | None = None
-) -> CommunityFeatures:
+def community_features(env: CityLearnEnv, ranges: Mapping[str, Sequence[float]] | None = None) -> CommunityFeatures:
     """The feature table of a CityLearn environment.
 
     Args:

@@ -105,9 +105,7 @@ def _linear(name: str, unit: str, low: float, high: float, meaning: str) -> Feat
 
 def _with_predictions(feature: Feature) -> list[Feature]:
     ahead = [
-        replace(
-            feature, name=f"{feature.name}_predicted_{k}", meaning=f"{feature.meaning} Forecast number {k}."
-        )
+        replace(feature, name=f"{feature.name}_predicted_{k}", meaning=f"{feature.meaning} Forecast number {k}.")
         for k in (1, 2, 3)
     ]
     return [feature, *ahead]
@@ -116,21 +114,15 @@ def _with_predictions(feature: Feature) -> list[Feature]:
 def _table() -> dict[str, Feature]:
     features = [
         Feature("month", "-", 1, 12, "periodic", "Month of the year."),
-        Feature(
-            "day_type", "-", 1, 8, "categories", "Day of the week, 1 = Monday to 7 = Sunday, 8 = holiday."
-        ),
+        Feature("day_type", "-", 1, 8, "categories", "Day of the week, 1 = Monday to 7 = Sunday, 8 = holiday."),
         Feature("hour", "h", 1, 24, "periodic", "Hour of the day, 1 to 24."),
         Feature("minutes", "min", 0, 59, "periodic", "Minute of the hour."),
         _linear("daylight_savings_status", "-", 0, 1, "1 while daylight saving time holds."),
-        *_with_predictions(
-            _linear("outdoor_dry_bulb_temperature", "degC", -30, 50, "Outdoor air temperature.")
-        ),
+        *_with_predictions(_linear("outdoor_dry_bulb_temperature", "degC", -30, 50, "Outdoor air temperature.")),
         *_with_predictions(_linear("outdoor_relative_humidity", "%", 0, 110, "Outdoor relative humidity.")),
         *_with_predictions(_linear("diffuse_solar_irradiance", "W/m2", 0, 1200, "Diffuse solar irradiance.")),
         *_with_predictions(_linear("direct_solar_irradiance", "W/m2", 0, 1300, "Direct solar irradiance.")),
-        *_with_predictions(
-            _linear("electricity_pricing", "currency/kWh", 0, 1, "Price of electricity from the grid.")
-        ),
+        *_with_predictions(_linear("electricity_pricing", "currency/kWh", 0, 1, "Price of electricity from the grid.")),
         _linear("carbon_intensity", "kgCO2/kWh", 0, 1, "Emissions of grid electricity."),
         _linear("indoor_dry_bulb_temperature", "degC", 0, 50, "Indoor air temperature."),
         _linear(
@@ -147,9 +139,7 @@ def _table() -> dict[str, Feature]:
             35,
             "Heating set point of the occupants.",
         ),
-        _linear(
-            "average_unmet_cooling_setpoint_difference", "degC", -10, 10, "Mean gap to the cooling set point."
-        ),
+        _linear("average_unmet_cooling_setpoint_difference", "degC", -10, 10, "Mean gap to the cooling set point."),
         _linear("indoor_relative_humidity", "%", 0, 100, "Indoor relative humidity."),
         _linear("occupant_count", "people", 0, 10, "People in the building."),
         _linear("power_outage", "-", 0, 1, "1 while the grid is out."),
@@ -158,9 +148,7 @@ def _table() -> dict[str, Feature]:
         _linear("cooling_demand", "kWh", 0, 30, "Cooling energy the building asks for."),
         _linear("heating_demand", "kWh", 0, 30, "Heating energy the building asks for."),
         _linear("dhw_demand", "kWh", 0, 20, "Hot-water energy the building asks for."),
-        _linear(
-            "net_electricity_consumption", "kWh", -20, 20, "Net draw from the grid in the previous time step."
-        ),
+        _linear("net_electricity_consumption", "kWh", -20, 20, "Net draw from the grid in the previous time step."),
         _linear("cooling_storage_soc", "-", 0, 1, "State of charge of the cold-water tank."),
         _linear("heating_storage_soc", "-", 0, 1, "State of charge of the heating tank."),
         _linear("dhw_storage_soc", "-", 0, 1, "State of charge of the hot-water tank."),
@@ -169,30 +157,18 @@ def _table() -> dict[str, Feature]:
     for k in (1, 2, 3, 4):
         at = f"at_charger_{k}"
         features += [
-            _linear(
-                f"charger_{k}_connected_state", "-", 0, 1, f"1 while a vehicle is plugged in at charger {k}."
-            ),
-            _linear(
-                f"charger_{k}_incoming_state", "-", 0, 1, f"1 while a vehicle is announced for charger {k}."
-            ),
+            _linear(f"charger_{k}_connected_state", "-", 0, 1, f"1 while a vehicle is plugged in at charger {k}."),
+            _linear(f"charger_{k}_incoming_state", "-", 0, 1, f"1 while a vehicle is announced for charger {k}."),
             _linear(f"connected_{at}_soc", "-", -0.1, 1, "State of charge of the vehicle; -0.1 without one."),
-            _linear(
-                f"connected_{at}_required_soc_departure", "-", -0.1, 1, "Charge required when it leaves."
-            ),
-            _linear(
-                f"connected_{at}_departure_time", "h", -1, 48, "Time steps until it leaves; -1 without one."
-            ),
+            _linear(f"connected_{at}_required_soc_departure", "-", -0.1, 1, "Charge required when it leaves."),
+            _linear(f"connected_{at}_departure_time", "h", -1, 48, "Time steps until it leaves; -1 without one."),
             _linear(f"connected_{at}_battery_capacity", "kWh", -1, 120, "Battery capacity of the vehicle."),
             _linear(f"incoming_{at}_estimated_soc_arrival", "-", -0.1, 1, "Charge expected at arrival."),
             _linear(f"incoming_{at}_estimated_arrival_time", "h", -1, 48, "Time steps until it arrives."),
         ]
     features += [
-        replace(
-            _linear("electrical_storage_capacity", "kWh", 0, 20, "Battery capacity."), source="descriptor"
-        ),
-        replace(
-            _linear("electrical_storage_nominal_power", "kW", 0, 10, "Battery power."), source="descriptor"
-        ),
+        replace(_linear("electrical_storage_capacity", "kWh", 0, 20, "Battery capacity."), source="descriptor"),
+        replace(_linear("electrical_storage_nominal_power", "kW", 0, 10, "Battery power."), source="descriptor"),
         replace(
             _linear("pv_nominal_power", "kW", 0, 10, "Peak power of the photovoltaic array."),
             source="descriptor",
@@ -207,18 +183,12 @@ FEATURES: Mapping[str, Feature] = _table()
 ACTIONS: Mapping[str, Action] = {
     action.name: action
     for action in (
-        Action(
-            "electrical_storage", "battery's nominal power", "Charge (> 0) or discharge (< 0) the battery."
-        ),
+        Action("electrical_storage", "battery's nominal power", "Charge (> 0) or discharge (< 0) the battery."),
         Action("cooling_storage", "tank's capacity", "Charge (> 0) or discharge (< 0) the cold-water tank."),
         Action("heating_storage", "tank's capacity", "Charge (> 0) or discharge (< 0) the heating tank."),
         Action("dhw_storage", "tank's capacity", "Charge (> 0) or discharge (< 0) the hot-water tank."),
-        Action(
-            "cooling_device", "device's nominal power", "Run the cooling device at this share of its power."
-        ),
-        Action(
-            "heating_device", "device's nominal power", "Run the heating device at this share of its power."
-        ),
+        Action("cooling_device", "device's nominal power", "Run the cooling device at this share of its power."),
+        Action("heating_device", "device's nominal power", "Run the heating device at this share of its power."),
         Action("cooling_or_heating_device", "device's nominal power", "Cool (< 0) or heat (> 0)."),
         *(
             Action(
@@ -298,9 +268,7 @@ class CommunityFeatures:
         action_mask: bool ``[N, A]``.
     """
 
-    def __init__(
-        self, agents: Sequence[AgentFeatures], ranges: Mapping[str, Sequence[float]] | None = None
-    ) -> None:
+    def __init__(self, agents: Sequence[AgentFeatures], ranges: Mapping[str, Sequence[float]] | None = None) -> None:
         if not agents:
             raise FeatureError("A community needs at least one building; the list of buildings is empty.")
         self.agents = tuple(agents)
@@ -315,14 +283,10 @@ class CommunityFeatures:
         self.actions = tuple(name for name in ACTIONS if name in in_use)
         column_index = {column: i for i, column in enumerate(self.columns)}
         self._slots = [
-            np.array(
-                [column_index[c] for name in self._encoded_order(agent) for c in self._by_name[name].columns]
-            )
+            np.array([column_index[c] for name in self._encoded_order(agent) for c in self._by_name[name].columns])
             for agent in self.agents
         ]
-        self._action_slots = [
-            np.array([self.actions.index(a) for a in agent.actions], int) for agent in self.agents
-        ]
+        self._action_slots = [np.array([self.actions.index(a) for a in agent.actions], int) for agent in self.agents]
         self.observation_mask = np.zeros((len(self.agents), len(self.columns)), bool)
         self.action_mask = np.zeros((len(self.agents), len(self.actions)), bool)
         for i, (slots, action_slots) in enumerate(zip(self._slots, self._action_slots, strict=True)):
@@ -472,6 +436,6 @@ def fitted_ranges(maxima: Mapping[str, float]) -> dict[str, tuple[float, float]]
             continue
         decade = 10.0 ** np.floor(np.log10(maximum))
         steps = (1, 1.5, 2, 3, 5, 7.5, 10)
-        bound = float(next(step * decade for step in steps if step * decade >= maximum * (1 - 1e-6)))
+        bound = next(round(step * decade, 9) for step in steps if step * decade >= maximum * (1 - 1e-6))
         result[name] = (-bound if FEATURES[name].low < 0 else 0.0, bound)
     return result
