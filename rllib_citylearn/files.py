@@ -69,3 +69,15 @@ def sha256(path: Path) -> str:
         for block in iter(lambda: file.read(1 << 20), b""):
             digest.update(block)
     return digest.hexdigest()
+
+
+def cache_folder() -> Path:
+    """Where data sets and other things that can be made again are kept.
+
+    ``RLLIB_CITYLEARN_CACHE`` if set, else ``rllib_citylearn`` in the user's cache folder (``XDG_CACHE_HOME``).
+    """
+    own = os.environ.get("RLLIB_CITYLEARN_CACHE")
+    if own:
+        return Path(own).expanduser()
+    root = os.environ.get("XDG_CACHE_HOME")
+    return (Path(root).expanduser() if root else Path.home() / ".cache") / "rllib_citylearn"

@@ -75,7 +75,7 @@ def make_citylearn_env(
             "give a first step below the last one, both within the data."
         )
 
-    class NoReward(reward_function.RewardFunction):  # type: ignore[misc, name-defined]
+    class NoReward(reward_function.RewardFunction):  # type: ignore[name-defined]
         """Declares that it reads one cheap observation, so that CityLearn builds no others for it."""
 
         def get_required_observation_names(self) -> Iterable[str]:

@@ -1,0 +1,153 @@
+"""Configuration of cooperative MADDPG, in RLlib's fluent style."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ray.rllib.algorithms.algorithm_config import AlgorithmConfig, NotProvided
+from ray.rllib.core.rl_module.rl_module import RLModuleSpec
+
+from rllib_citylearn.algorithm.connectors import joint_env_to_module, joint_module_to_env
+from rllib_citylearn.algorithm.env_runner import CommunityEnvRunner
+from rllib_citylearn.algorithm.names import COMMUNITY, community_of_agent
+from rllib_citylearn.errors import ConfigError
+from rllib_citylearn.modules.community_module import CommunityModuleConfig, CommunityRLModule
+
+
+class CooperativeMADDPGConfig(AlgorithmConfig):
+    """Everything that can be set, with its default; ``training`` documents this algorithm's own fields.
+
+    Example:
+        >>> config = (
+        ...     CooperativeMADDPGConfig()
+        ...     .environment(CityLearnMultiAgentEnv, env_config={"dataset": "citylearn_challenge_2022_phase_all"})
+        ...     .env_runners(num_env_runners=2)
+        ...     .training(actor_lr=3e-4)
+        ... )
+    """
+
+    def __init__(self, algo_class: type | None = None) -> None:
+        if algo_class is None:
+            from rllib_citylearn.algorithm.maddpg import CooperativeMADDPG
+
+            algo_class = CooperativeMADDPG
+        super().__init__(algo_class=algo_class)
+        self.actor_lr = 3e-4
+        self.critic_lr = 1e-3
+        self.gamma = 0.98
+        self.n_step = 1
+        self.tau = 0.005
+        self.policy_delay = 2
+        self.critic_warmup_updates = 500
+        self.target_noise = 0.1
+        self.target_noise_clip = 0.25
+        self.reward_scale = 1.0
+        self.normalise_actor_loss = False
+        self.decompose_value = True
+        self.replay_capacity = 50_000
+        self.warmup_steps = 1_000
+        self.updates_per_env_step = 0.5
+        # RLlib's own fields, with defaults that fit.
+        self.train_batch_size_per_learner = 128
+        self.rollout_fragment_length = 50
+        self.grad_clip = 10.0
+        self.grad_clip_by = "global_norm"
+        self.min_sample_timesteps_per_iteration = 400
+        self.env_runners(
+            env_runner_cls=CommunityEnvRunner,
+            env_to_module_connector=joint_env_to_module,
+            module_to_env_connector=joint_module_to_env,
+            add_default_connectors_to_env_to_module_pipeline=False,
+            add_default_connectors_to_module_to_env_pipeline=False,
+        )
+        self.multi_agent(policies={COMMUNITY}, policy_mapping_fn=community_of_agent)
+
+    def training(
+        self,
+        *,
+        actor_lr: Any = NotProvided,
+        critic_lr: Any = NotProvided,
+        n_step: int = NotProvided,
+        tau: float = NotProvided,
+        policy_delay: int = NotProvided,
+        critic_warmup_updates: int = NotProvided,
+        target_noise: float = NotProvided,
+        target_noise_clip: float = NotProvided,
+        reward_scale: float = NotProvided,
+        normalise_actor_loss: bool = NotProvided,
+        decompose_value: bool = NotProvided,
+        replay_capacity: int = NotProvided,
+        warmup_steps: int = NotProvided,
+        updates_per_env_step: float = NotProvided,
+        **kwargs: Any,
+    ) -> CooperativeMADDPGConfig:
+        """Set this algorithm's fields; the rest goes to ``AlgorithmConfig.training``.
+
+        Args:
+            actor_lr, critic_lr: learning rates (> 0), or schedules ``[[environment step, rate], ...]``.
+            n_step: rewards summed before the critic's value of what follows (>= 1).
+            tau: share by which targets move towards their networks at each policy update, (0, 1].
+            policy_delay: gradient steps of the critics for one of the policy (>= 1).
+            critic_warmup_updates: gradient steps of the critics before the policy's first (>= 0); a policy that follows
+                critics which know nothing yet forgets the rule it started from.
+            target_noise: standard deviation of the noise on the target policy's actions (>= 0), in action units.
+            target_noise_clip: bound of that noise (>= 0).
+            reward_scale: factor on rewards before learning (> 0).
+            normalise_actor_loss: divide the actor's loss by the mean size of the value.
+            decompose_value: learn a value for every building and one for the district, each from its own part of the
+                reward (True), or their sum from the team reward only (False). The reward is the same either way.
+            replay_capacity: joint transitions kept (> batch size).
+            warmup_steps: environment steps before the first gradient step (>= 0).
+            updates_per_env_step: gradient steps per environment step (> 0).
+            **kwargs: RLlib's own fields.
+        """
+        own = {
+            name: value
+            for name, value in locals().items()
+            if name not in ("self", "kwargs", "__class__") and value is not NotProvided
+        }
+        super().training(**kwargs)
+        for name, value in own.items():
+            setattr(self, name, value)
+        return self
+
+    def validate(self) -> None:
+        """Refuse what cannot work before anything is started."""
+        super().validate()
+        CommunityModuleConfig.from_dict(dict(self.model_config))
+        batch = self.total_train_batch_size
+        checks = {
+            f"replay_capacity={self.replay_capacity} has to be larger than the batch ({batch}) and the fragment "
+            f"({self.rollout_fragment_length})": self.replay_capacity > max(batch, int(self.rollout_fragment_length)),
+            f"warmup_steps={self.warmup_steps} has to be between 0 and replay_capacity": 0
+            <= self.warmup_steps
+            <= self.replay_capacity,
+            f"n_step={self.n_step} has to be between 1 and rollout_fragment_length ({self.rollout_fragment_length})": 1
+            <= self.n_step
+            <= int(self.rollout_fragment_length),
+            f"tau={self.tau} has to be within (0, 1]": 0 < self.tau <= 1,
+            f"gamma={self.gamma} has to be within [0, 1)": 0 <= self.gamma < 1,
+            f"policy_delay={self.policy_delay} has to be at least 1": self.policy_delay >= 1,
+            f"critic_warmup_updates={self.critic_warmup_updates} must not be negative": self.critic_warmup_updates >= 0,
+            f"updates_per_env_step={self.updates_per_env_step} has to be above 0": self.updates_per_env_step > 0,
+            f"reward_scale={self.reward_scale} has to be above 0": self.reward_scale > 0,
+            f"target_noise={self.target_noise} and target_noise_clip={self.target_noise_clip} must not be negative": (
+                self.target_noise >= 0 and self.target_noise_clip >= 0
+            ),
+            f"num_envs_per_env_runner={self.num_envs_per_env_runner} and a batch of {batch} have to be at least 1": (
+                self.num_envs_per_env_runner >= 1 and batch >= 1
+            ),
+        }
+        wrong = [sentence for sentence, fine in checks.items() if not fine]
+        if wrong:
+            raise ConfigError("This configuration can't work: " + "; ".join(wrong) + ".")
+
+    def get_default_rl_module_spec(self) -> RLModuleSpec:
+        """The community module."""
+        return RLModuleSpec(module_class=CommunityRLModule)
+
+    def get_default_learner_class(self) -> type:
+        """The learner of cooperative MADDPG."""
+        from rllib_citylearn.algorithm.learner import CooperativeMADDPGLearner
+
+        return CooperativeMADDPGLearner

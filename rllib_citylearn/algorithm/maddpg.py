@@ -1,0 +1,132 @@
+"""Cooperative MADDPG: sample, store, learn, synchronise."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ray.rllib.algorithms.algorithm import Algorithm
+from ray.rllib.execution.rollout_ops import synchronous_parallel_sample
+from ray.rllib.policy.sample_batch import MultiAgentBatch, SampleBatch
+from ray.rllib.utils.metrics import (
+    ENV_RUNNER_RESULTS,
+    ENV_RUNNER_SAMPLING_TIMER,
+    EPISODE_RETURN_MEAN,
+    LEARNER_RESULTS,
+    LEARNER_UPDATE_TIMER,
+    NUM_ENV_STEPS_SAMPLED_LIFETIME,
+    REPLAY_BUFFER_ADD_DATA_TIMER,
+    REPLAY_BUFFER_SAMPLE_TIMER,
+    SYNCH_WORKER_WEIGHTS_TIMER,
+    TIMERS,
+)
+
+from rllib_citylearn.algorithm.config import CooperativeMADDPGConfig
+from rllib_citylearn.algorithm.names import COMMUNITY
+from rllib_citylearn.algorithm.replay import JointReplay
+from rllib_citylearn.modules.layout import JointLayout
+
+_REPLAY = "joint_replay"
+
+
+class CooperativeMADDPG(Algorithm):
+    """Centralised training with one shared critic, decentralised execution with one actor a building.
+
+    Results carry, at their top level, so that Tune can stop and choose by them: ``score`` (mean of cost, carbon and grid of
+    the latest training episodes relative to no control; with exploration noise; lower is better), ``team_return`` (an
+    episode's team rewards summed), ``env_steps``, ``updates``, ``env_steps_per_s`` and ``updates_per_s``.
+    """
+
+    @classmethod
+    def get_default_config(cls) -> CooperativeMADDPGConfig:
+        """RLlib's hook."""
+        return CooperativeMADDPGConfig()
+
+    def setup(self, config: Any) -> None:
+        """Build runners and learner, then the replay, whose shape follows from their spaces."""
+        super().setup(config)
+        layout = JointLayout(*self.spaces[COMMUNITY])
+        self.replay = JointReplay(self.config.replay_capacity, layout, seed=self.config.seed or 0)
+        self._agents = len(layout.agents)
+        self._update_debt = 0.0
+        self._updates = 0
+
+    def training_step(self) -> None:
+        """One round: every runner a fragment, then the gradient steps that these environment steps have earned."""
+        config = self.config
+        with self.metrics.log_time((TIMERS, ENV_RUNNER_SAMPLING_TIMER)):
+            episodes, results = synchronous_parallel_sample(
+                worker_set=self.env_runner_group,
+                concat=True,
+                sample_timeout_s=config.sample_timeout_s,
+                _uses_new_env_runners=True,
+                _return_metrics=True,
+            )
+        self.metrics.aggregate(results, key=ENV_RUNNER_RESULTS)
+        with self.metrics.log_time((TIMERS, REPLAY_BUFFER_ADD_DATA_TIMER)):
+            added = self.replay.add(episodes)
+        if self.replay.added < config.warmup_steps or not len(self.replay):
+            return
+        self._update_debt += added * config.updates_per_env_step
+        updates = int(self._update_debt)
+        if not updates:
+            return
+        self._update_debt -= updates
+        self._learn(updates)
+        with self.metrics.log_time((TIMERS, SYNCH_WORKER_WEIGHTS_TIMER)):
+            self.env_runner_group.sync_weights(
+                from_worker_or_learner_group=self.learner_group, policies=[COMMUNITY], inference_only=True
+            )
+
+    def _learn(self, updates: int) -> None:
+        """``updates`` gradient steps in one call of the learner group."""
+        config = self.config
+        batch_size = config.total_train_batch_size
+        with self.metrics.log_time((TIMERS, REPLAY_BUFFER_SAMPLE_TIMER)):
+            batch = self.replay.sample(batch_size * updates, config.n_step, config.gamma)
+        with self.metrics.log_time((TIMERS, LEARNER_UPDATE_TIMER)):
+            results = self.learner_group.update(
+                batch=MultiAgentBatch({COMMUNITY: SampleBatch(batch)}, env_steps=batch_size * updates),
+                timesteps={NUM_ENV_STEPS_SAMPLED_LIFETIME: self.replay.added},
+                num_epochs=1,
+                minibatch_size=config.train_batch_size_per_learner,
+                shuffle_batch_per_epoch=False,
+            )
+        self._updates += updates
+        self.metrics.aggregate(results, key=LEARNER_RESULTS)
+
+    def step(self) -> dict[str, Any]:
+        """RLlib's iteration, with the flat metrics on top of its nested ones."""
+        steps, updates, start = self.replay.added, self._updates, time.perf_counter()
+        result: dict[str, Any] = super().step()
+        seconds = time.perf_counter() - start
+        runners = result.get(ENV_RUNNER_RESULTS, {})
+        result["env_steps"] = self.replay.added
+        result["updates"] = self._updates
+        result["env_steps_per_s"] = (self.replay.added - steps) / seconds
+        result["updates_per_s"] = (self._updates - updates) / seconds
+        result["score"] = float(runners.get("kpis", {}).get("score", float("nan")))
+        result["team_return"] = float(runners.get(EPISODE_RETURN_MEAN, float("nan"))) / self._agents
+        return result
+
+    def get_checkpointable_components(self) -> list[tuple[str, Any]]:
+        """RLlib's components and the replay, which it would leave out."""
+        return [*super().get_checkpointable_components(), (_REPLAY, self.replay)]
+
+    def get_state(self, components: Any = None, *, not_components: Any = None, **kwargs: Any) -> dict[str, Any]:
+        """RLlib's state, the replay and the counters."""
+        state: dict[str, Any] = super().get_state(components, not_components=not_components, **kwargs)
+        if self._check_component(_REPLAY, components, not_components):
+            state[_REPLAY] = self.replay.get_state()
+        state["update_debt"] = self._update_debt
+        state["updates"] = self._updates
+        return state
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """The inverse of ``get_state``."""
+        super().set_state(state)
+        if _REPLAY in state:
+            self.replay.set_state(state[_REPLAY])
+        if "updates" in state:
+            self._update_debt = state["update_debt"]
+            self._updates = state["updates"]

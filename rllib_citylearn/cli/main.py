@@ -1,0 +1,44 @@
+"""The command line: ``rllib-citylearn COMMAND``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from rllib_citylearn import __version__
+from rllib_citylearn.cli import datasets, doctor, evaluate, export, serve, train
+from rllib_citylearn.errors import UserError
+
+COMMANDS = (train, evaluate, export, serve, datasets, doctor)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    parser = argparse.ArgumentParser(
+        prog="rllib-citylearn",
+        description="Train, judge, export and serve controllers for communities of grid-interactive buildings.",
+    )
+    parser.add_argument("--version", action="version", version=f"rllib-citylearn {__version__}")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for command in COMMANDS:
+        command.add_parser(subparsers)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status (2 for what the caller can put right, said in a sentence)."""
+    args = build_parser().parse_args(arguments)
+    try:
+        status: int = args.run(args)
+    except UserError as error:
+        print(f"rllib-citylearn {args.command}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return 130
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,130 @@
+"""``rllib-citylearn train``: train, export, judge, report."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rllib_citylearn.errors import ConfigError
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add this command to the command line."""
+    parser = subparsers.add_parser(
+        "train",
+        help="train a preset, then export and judge the policy",
+        description=(
+            "Train a preset (see tune_configs/), export the policy as a bundle, run it and the preset's baselines through "
+            "CityLearn, and print their KPIs. Ctrl-C ends the training early and goes on with the rest."
+        ),
+    )
+    parser.add_argument("preset", type=Path, metavar="PRESET.yaml")
+    parser.add_argument("--data", metavar="NAME_OR_PATH", help="another data set than the preset's")
+    parser.add_argument("--minutes", type=float, help="another training time than the preset's")
+    parser.add_argument("--seed", type=int, help="another seed than the preset's")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where runs go (default: runs)")
+    parser.add_argument("--name", help="name of the run's folder (default: the preset's name and the time)")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train and report; returns the exit status."""
+    from rllib_citylearn.algorithm.preset import Preset
+    from rllib_citylearn.algorithm.training import train
+    from rllib_citylearn.datasets import resolve
+    from rllib_citylearn.evaluation import BaselineSpec, BundleSpec, evaluate, kpi_table, write_report
+    from rllib_citylearn.evaluation.report import installed_versions
+    from rllib_citylearn.export import export_checkpoint, read_bundle, write_bundle
+    from rllib_citylearn.files import write_json
+
+    preset = _with_options(Preset.read(args.preset), args)
+    folder = args.runs / (args.name or f"{preset.name}-{datetime.now(UTC):%Y%m%d-%H%M%S}")
+    if folder.exists():
+        raise ConfigError(f"There is a run at {folder} already; give another --name.")
+    source = resolve(preset.environment.dataset, report=_say)
+    _say(f"Data: {source.name} ({source.origin}, {source.version}, sha256 {source.sha256[:12]}...)")
+    # Workers resolve the folder, not the name, so that every process reads the same files.
+    preset = replace(preset, environment=replace(preset.environment, dataset=str(source.folder)))
+    command = _command(args)
+    description = {
+        "name": preset.name,
+        "command": command,
+        "preset": preset.to_dict(),
+        "data": source.describe(),
+        "versions": installed_versions(),
+        "seed": preset.seed,
+    }
+    folder.mkdir(parents=True)
+    write_json(folder / "run.json", description)
+    result = train(preset, folder, description, _say)
+    training = {
+        "seed": preset.seed,
+        "env_steps": result.env_steps,
+        "updates": result.updates,
+        "minutes": round(result.seconds / 60.0, 2),
+        "interrupted": result.interrupted,
+        "engine": "citylearn",
+        "preset": preset.to_dict(),
+    }
+    _say("Exporting the policy ...")
+    bundle = folder / "bundle"
+    export_checkpoint(result.checkpoint, bundle, name=folder.name)
+    _say(f"Judging it and {', '.join(preset.report.baselines)} in CityLearn ...")
+    evaluations = evaluate(
+        [BundleSpec(str(bundle), "policy"), *(BaselineSpec(name) for name in preset.report.baselines)],
+        source.folder,
+        buildings=preset.environment.buildings,
+        window=preset.report.window,
+        seed=preset.environment.random_seed,
+        processes=preset.report.processes,
+        data=source.describe(),
+        progress=sys.stderr,
+    )
+    judged = read_bundle(bundle)
+    kpis = {"score": evaluations[0].score, "index5": evaluations[0].index5, **evaluations[0].kpis}
+    write_bundle(bundle, manifest=replace(judged.manifest, kpis=kpis), models=judged.models)
+    write_report(folder, evaluations, command=command, data=source.describe(), training=training)
+    print(kpi_table(evaluations))
+    print("Everything is over the same community without control; lower is better.\n")
+    for what, name in (
+        ("report", "report.md"),
+        ("numbers", "report.json"),
+        ("pictures", "figures"),
+        ("checkpoint", "checkpoint"),
+        ("bundle", "bundle"),
+        ("progress", "progress.csv"),
+    ):
+        print(f"{what:<11}{folder / name}")
+    print("\nServe it with: make serve")
+    return 0
+
+
+def _with_options(preset: Any, args: argparse.Namespace) -> Any:
+    """The preset with what the command line overrides."""
+    if args.data is not None:
+        preset = replace(preset, environment=replace(preset.environment, dataset=args.data))
+    if args.minutes is not None:
+        if not args.minutes > 0:
+            raise ConfigError(f"--minutes is {args.minutes:g}; give a number above 0.")
+        preset = replace(preset, stop=replace(preset.stop, minutes=args.minutes))
+    if args.seed is not None:
+        preset = replace(preset, seed=args.seed)
+    return preset
+
+
+def _command(args: argparse.Namespace) -> str:
+    """The command line that repeats this run."""
+    words = ["rllib-citylearn", "train", str(args.preset)]
+    for option in ("data", "minutes", "seed", "name"):
+        if getattr(args, option) is not None:
+            words += [f"--{option}", str(getattr(args, option))]
+    return shlex.join(words)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)

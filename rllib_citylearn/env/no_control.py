@@ -1,0 +1,102 @@
+"""What the community draws from the grid when nobody controls it: the reference of rewards and scores."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rllib_citylearn.files import cache_folder, write_bytes
+
+if TYPE_CHECKING:
+    from citylearn.citylearn import CityLearnEnv
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class NoControl:
+    """The uncontrolled community over a stretch of the data.
+
+    Attributes:
+        first_step: the data's time step that row 0 stands for.
+        net_kwh: net electricity consumption, ``[T, N]`` kWh a time step, negative when exporting.
+        price: price of electricity, ``[T, N]`` currency/kWh.
+        carbon: carbon intensity, ``[T, N]`` kgCO2/kWh.
+    """
+
+    first_step: int
+    net_kwh: Array
+    price: Array
+    carbon: Array
+
+
+def no_control(env: CityLearnEnv) -> NoControl:
+    """The no-control reference over the whole window of ``env``, which is reset.
+
+    Where every load is electrical and cannot be moved (batteries, PV and vehicles that stay unplugged), the net load is in
+    the data. Where heat and cold are made from electricity it is simulated with all actions at zero and kept in the cache.
+
+    Args:
+        env: a CityLearn environment from ``make_citylearn_env``.
+    """
+    env.reset()
+    buildings = env.buildings
+    price = np.stack([np.asarray(b.pricing.electricity_pricing, float) for b in buildings], 1)
+    carbon = np.stack([np.asarray(b.carbon_intensity.carbon_intensity, float) for b in buildings], 1)
+    if any(_has_thermal_demand(building) for building in buildings):
+        net = _simulated(env)
+    else:
+        net = np.stack([_electrical_net(building) for building in buildings], 1)
+    first = int(env.episode_tracker.episode_start_time_step)
+    return NoControl(first, net, price[: len(net)], carbon[: len(net)])
+
+
+def _has_thermal_demand(building: Any) -> bool:
+    """Whether the building turns electricity into heat or cold, which then depends on the control."""
+    energy = building.energy_simulation
+    return any(np.any(x) for x in (energy.cooling_demand, energy.heating_demand, energy.dhw_demand))
+
+
+def _electrical_net(building: Any) -> Array:
+    """Load less photovoltaic generation over the whole window, ``[T]`` kWh a time step."""
+    energy = building.energy_simulation
+    generation = np.asarray(building.pv.get_generation(energy.solar_generation), np.float32)
+    if building.pv.generation_mode == "absolute":
+        generation = generation * float(building.time_step_ratio or 1.0)
+    return np.asarray(energy.non_shiftable_load, float) - generation
+
+
+def _simulated(env: CityLearnEnv) -> Array:
+    """Net load ``[T, N]`` of an episode with all actions at zero, from the cache if it was simulated before."""
+    file = _cache_file(env)
+    if file.exists():
+        stored: Array = np.load(file, allow_pickle=False)
+        return stored
+    print("Simulating the community without control once, as the reference of the reward ...", flush=True)
+    zeros = [[0.0] * space.shape[0] for space in env.action_space]
+    while not env.terminated:
+        env.step(zeros)
+    net = np.stack([np.asarray(b.net_electricity_consumption, float) for b in env.buildings], 1)
+    content = io.BytesIO()
+    np.save(content, net, allow_pickle=False)
+    write_bytes(file, content.getvalue())
+    env.reset()
+    return net
+
+
+def _cache_file(env: CityLearnEnv) -> Path:
+    """A name that changes with anything the simulation depends on: schema, data, buildings, window, seed."""
+    tracker = env.episode_tracker
+    digest = hashlib.sha256(repr((env.schema, env.random_seed, [b.name for b in env.buildings])).encode())
+    digest.update(repr((tracker.episode_start_time_step, tracker.episode_end_time_step)).encode())
+    for building in env.buildings:
+        energy = building.energy_simulation
+        for series in (energy.non_shiftable_load, energy.cooling_demand, energy.heating_demand, energy.dhw_demand):
+            digest.update(np.ascontiguousarray(series, np.float32).tobytes())
+    return cache_folder() / "no_control" / f"{digest.hexdigest()}.npy"

@@ -1,0 +1,133 @@
+"""Checkpoints: written whole, checked before they are read, and turned into bundles.
+
+A checkpoint is RLlib's own folder plus ``run.json`` (what was trained, on which data, by which versions) and ``SHA256SUMS``.
+RLlib pickles parts of it, so load only checkpoints that you or your cluster made; what leaves that circle is the bundle.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rllib_citylearn.algorithm.names import COMMUNITY
+from rllib_citylearn.errors import CheckpointError
+from rllib_citylearn.export.bundle import Bundle, Manifest, write_bundle
+from rllib_citylearn.files import new_directory, sha256, write_json, write_text
+
+if TYPE_CHECKING:
+    from rllib_citylearn.algorithm import CooperativeMADDPG
+    from rllib_citylearn.modules.community_module import CommunityRLModule
+
+RUN = "run.json"
+CHECKSUMS = "SHA256SUMS"
+_MODULE = Path("learner_group") / "learner" / "rl_module" / COMMUNITY
+
+
+def save_checkpoint(algorithm: CooperativeMADDPG, path: Path, run: Mapping[str, Any]) -> None:
+    """Write the whole state of ``algorithm`` to ``path``; an earlier checkpoint there stays until the new one is whole.
+
+    Args:
+        algorithm: what to save; replay included.
+        path: the folder to make or replace.
+        run: JSON-ready description of the run, which goes into every bundle made of it.
+    """
+    with new_directory(path) as folder:
+        algorithm.save_to_path(str(folder.resolve()))
+        write_json(folder / RUN, run)
+        files = sorted(file for file in folder.rglob("*") if file.is_file())
+        write_text(folder / CHECKSUMS, "".join(f"{sha256(f)}  {f.relative_to(folder).as_posix()}\n" for f in files))
+
+
+def verify_checkpoint(path: Path) -> None:
+    """Compare every file of a checkpoint with its checksum.
+
+    Checkpoints that Tune or RLlib wrote have no checksums; there is nothing to compare then.
+
+    Raises:
+        CheckpointError: no checkpoint, or a file that is missing or changed, named.
+    """
+    if not (path / "rllib_checkpoint.json").is_file() and not (path / "algorithm_state.pkl").is_file():
+        raise CheckpointError(f"There is no checkpoint at {path}; give the folder that training printed.")
+    if not (path / CHECKSUMS).is_file():
+        if (path / RUN).is_file():
+            raise CheckpointError(f"The checkpoint {path} has lost its {CHECKSUMS}; copy it again from where it was made.")
+        return
+    for line in (path / CHECKSUMS).read_text().splitlines():
+        digest, _, name = line.partition("  ")
+        file = path / name
+        if not file.is_file():
+            raise CheckpointError(f"The checkpoint {path} has no file {name}; copy it again from where it was made.")
+        if sha256(file) != digest:
+            raise CheckpointError(
+                f"{name} in the checkpoint {path} does not match its checksum: it was cut short or edited. "
+                "Copy the checkpoint again from where it was made."
+            )
+
+
+def load_module(path: Path) -> CommunityRLModule:
+    """The trained module of a checkpoint, on the CPU.
+
+    Raises:
+        CheckpointError: the checkpoint is damaged or of another algorithm.
+    """
+    verify_checkpoint(path)
+    folder = path / _MODULE
+    if not folder.is_dir():
+        raise CheckpointError(f"The checkpoint {path} holds no cooperative MADDPG policy; give one that `train` wrote.")
+    from rllib_citylearn.modules.community_module import CommunityRLModule
+
+    try:
+        module = CommunityRLModule.from_checkpoint(str(folder.resolve()))
+    except Exception as error:  # unpickling can fail in any way
+        raise CheckpointError(f"The checkpoint {path} can't be read ({error!r}); it may be damaged.") from error
+    if not isinstance(module, CommunityRLModule):
+        raise CheckpointError(f"The checkpoint {path} holds a {type(module).__name__}, not a CommunityRLModule.")
+    return module
+
+
+def read_run(path: Path) -> dict[str, Any]:
+    """The description of the run that wrote a checkpoint; empty for checkpoints of RLlib or Tune."""
+    file = path / RUN
+    if not file.is_file():
+        return {}
+    content: dict[str, Any] = json.loads(file.read_text())
+    return content
+
+
+def export_checkpoint(
+    checkpoint: Path, bundle: Path, *, name: str | None = None, kpis: Mapping[str, float | None] | None = None
+) -> Bundle:
+    """Turn a checkpoint into a policy bundle.
+
+    Args:
+        checkpoint: folder of the checkpoint.
+        bundle: folder to make; an earlier bundle there is replaced.
+        name: the policy's name; None takes the run's.
+        kpis: what the policy reached in evaluation, by name.
+
+    Raises:
+        CheckpointError: the checkpoint can't be used.
+        BundleError: ``bundle`` holds something else.
+    """
+    from rllib_citylearn.export.onnx_export import onnx_models
+
+    module = load_module(checkpoint)
+    community = module.layout.community
+    if community is None:
+        raise CheckpointError(
+            f"The policy in {checkpoint} was trained on an environment without a feature table; only policies of "
+            "CityLearnMultiAgentEnv can be exported."
+        )
+    run = read_run(checkpoint)
+    manifest = Manifest(
+        name=name or run.get("name") or checkpoint.resolve().parent.name,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        community=community,
+        hint_size=module.settings.hint_size,
+        training=run,
+        kpis=dict(kpis or {}),
+    )
+    return write_bundle(bundle, manifest=manifest, models=onnx_models(module.policy, len(community.columns)))

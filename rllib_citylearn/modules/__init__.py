@@ -1,0 +1,1 @@
+"""Networks: actor, coordinator, critic, and the RLModule that joins them."""

@@ -1,0 +1,50 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# One thread a library: tests share two cores with Ray's workers.
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared_datasets() -> Path:
+    """Folder of CityLearn's official data sets in the current format; they are not part of the repository."""
+    folder = SHARED / "datasets"
+    if not folder.is_dir():
+        pytest.skip("the official data sets are not beside the checkout (../shared/datasets)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def challenge_2022() -> Path:
+    """Folder of `citylearn_challenge_2022_phase_all`, 17 buildings: beside the checkout, or fetched as users fetch it."""
+    beside = SHARED / "datasets" / "citylearn_challenge_2022_phase_all"
+    if beside.is_dir():
+        return beside
+    from rllib_citylearn.datasets import resolve
+    from rllib_citylearn.errors import DatasetError
+
+    try:
+        return resolve("citylearn_challenge_2022_phase_all").folder
+    except DatasetError as error:
+        pytest.skip(f"the 2022 data is neither beside the checkout nor to be fetched: {error}")
+
+
+@pytest.fixture(scope="session")
+def ray_session() -> Iterator[None]:
+    """One Ray for all tests that need it."""
+    os.environ.setdefault("RAY_worker_niceness", "0")
+    import ray
+
+    ray.init(num_cpus=3, include_dashboard=False, log_to_driver=False, object_store_memory=300 * 2**20)
+    yield
+    ray.shutdown()

@@ -1,0 +1,142 @@
+"""The team reward against KPIs computed another way."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+
+from rllib_citylearn.env.no_control import NoControl
+from rllib_citylearn.env.reward import HOURS_A_MONTH, RewardWeights, TeamReward
+from rllib_citylearn.errors import ConfigError
+
+STEPS, BUILDINGS = 2 * HOURS_A_MONTH + 100, 3
+WEIGHTS = RewardWeights()
+
+
+@pytest.fixture(scope="module")
+def reference() -> NoControl:
+    random = np.random.default_rng(0)
+    shape = (STEPS, BUILDINGS)
+    daily = np.sin(np.arange(STEPS) * 2 * np.pi / 24)[:, None]
+    net = 1.5 + daily + random.normal(0, 0.7, shape)
+    return NoControl(100, net, random.uniform(0.2, 0.5, shape), random.uniform(0.05, 0.3, shape))
+
+
+def run(reference, net, weights=WEIGHTS, first=0):
+    """All terms of an episode that starts at row ``first``: building [T, N], district [T], named {name: [T]}."""
+    reward = TeamReward(reference, weights)
+    step = np.array([reference.first_step + first])
+    state = reward.start(step)
+    rows = [reward.step(step + t, net[None, t], state) for t in range(len(net))]
+    return (
+        np.array([r.building[0] for r in rows]),
+        np.array([r.district[0] for r in rows]),
+        {name: np.array([r.named[name][0] for r in rows]) for name in rows[0].named},
+        np.array([r.team[0] for r in rows]),
+    )
+
+
+def controlled(reference):
+    net = reference.net_kwh
+    # Moves load between hours and loses a little, as a battery would.
+    return 0.6 * net + 0.4 * np.roll(net, 3, axis=0) + 0.01
+
+
+def kpis(reference, net):
+    """CityLearn's district KPIs over no control, straight from their definitions."""
+    base = reference.net_kwh
+    positive, base_positive = np.maximum(net, 0), np.maximum(base, 0)
+
+    def ratio(rate):
+        return float(np.mean((positive * rate).sum(0) / (base_positive * rate).sum(0)))
+
+    def ramping(x):
+        return np.maximum(np.diff(x.sum(1)), 0).sum()
+
+    return {
+        "cost": ratio(reference.price),
+        "carbon": ratio(reference.carbon),
+        "electricity": ratio(np.ones_like(net)),
+        "ramping": float(ramping(net) / ramping(base)),
+    }
+
+
+@pytest.mark.parametrize("first", [0, 5, HOURS_A_MONTH - 3])
+def test_no_control_earns_exactly_nothing(reference, first):
+    building, district, named, team = run(reference, reference.net_kwh[first:], first=first)
+    assert not building.any()
+    assert not district.any()
+    assert not team.any()
+    assert not any(values.any() for values in named.values())
+
+
+def test_terms_average_to_one_minus_the_kpi(reference):
+    net = controlled(reference)
+    _, _, named, _ = run(reference, net)
+    expected = kpis(reference, net)
+    for name in ("cost", "carbon", "electricity"):
+        assert named[name].mean() == pytest.approx(1 - expected[name], abs=1e-12)
+    # The first hour has no hour before it, in the reference as here.
+    assert named["ramping"].mean() == pytest.approx(1 - expected["ramping"], abs=2e-3)
+
+
+def test_peak_payments_of_a_month_add_up_to_its_load_factor(reference):
+    net = controlled(reference)
+    _, _, named, _ = run(reference, net)
+    base = reference.net_kwh.sum(1)
+    months = [slice(i, i + HOURS_A_MONTH) for i in range(0, STEPS, HOURS_A_MONTH)]
+    reference_sum = sum(1 - base[m].mean() / base[m].max() for m in months)
+    for month in months:
+        mean = base[month].mean()
+        saved = (1 - mean / base[month].max()) - (1 - mean / net.sum(1)[month].max())
+        assert named["load_factor"][month].sum() == pytest.approx(saved / reference_sum * STEPS, rel=1e-9)
+
+
+def test_terms_add_up_to_the_reward_and_the_district_belongs_to_nobody(reference):
+    building, district, named, team = run(reference, controlled(reference))
+    assert np.allclose(team, building.mean(1) + district)
+    weighted = sum(getattr(WEIGHTS, name) * values for name, values in named.items())
+    assert np.allclose(team, weighted)
+
+
+@pytest.mark.parametrize("name", list(asdict(WEIGHTS)))
+def test_doubling_a_weight_doubles_its_term(reference, name):
+    net = controlled(reference)[:60]
+    only = RewardWeights(**{**dict.fromkeys(asdict(WEIGHTS), 0.0), name: 0.3})
+    twice = replace(only, **{name: 0.6})
+    assert np.allclose(2 * run(reference, net, only)[3], run(reference, net, twice)[3])
+    assert np.abs(run(reference, net, only)[3]).max() > 0
+
+
+def test_parallel_communities_do_not_touch_each_other(reference):
+    net = controlled(reference)
+    reward = TeamReward(reference, WEIGHTS)
+    first = np.array([0, 700, 31])
+    state = reward.start(reference.first_step + first)
+    for t in range(60):
+        rows = first + t
+        terms = reward.step(reference.first_step + rows, net[rows], state)
+        if t == 0:
+            together = terms.team[:, None]
+        else:
+            together = np.concatenate([together, terms.team[:, None]], 1)
+    for e, start in enumerate(first):
+        assert np.array_equal(together[e], run(reference, net[start : start + 60], first=start)[3])
+
+
+def test_a_building_without_a_bill_changes_nothing_but_the_district(reference):
+    exporting = reference.net_kwh.copy()
+    exporting[:, 1] = -1.0
+    building, *_ = run(replace(reference, net_kwh=exporting), exporting + 0.5)
+    assert np.isfinite(building).all()
+    assert not building[:, 1].any()
+
+
+@pytest.mark.parametrize(
+    "weights", [{"cost": -1}, {"cost": float("nan")}, dict.fromkeys(asdict(WEIGHTS), 0.0), {"comfort": 1}]
+)
+def test_weights_that_mean_nothing_are_refused(weights):
+    with pytest.raises(ConfigError, match="weight|term"):
+        RewardWeights.from_dict(weights)
