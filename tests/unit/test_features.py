@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -53,7 +55,7 @@ def test_every_feature_encodes_within_bounds_and_tells_values_apart(feature):
 def test_a_period_closes():
     hour = FEATURES["hour"]
     steps = [np.array(hour.encode(h)) for h in (*range(1, 25), 1)]
-    gaps = [np.linalg.norm(b - a) for a, b in zip(steps, steps[1:], strict=False)]
+    gaps = [np.linalg.norm(b - a) for a, b in pairwise(steps)]
     assert np.allclose(gaps, gaps[0])
 
 

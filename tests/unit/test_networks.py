@@ -161,10 +161,7 @@ def test_noise_restarts_with_an_episode_and_is_off_in_inference(observations):
     torch.manual_seed(0)
     plain = module.forward_inference({"obs": observations})["actions"]
     assert torch.equal(plain, module.act(observations))
-    steps = []
-    for _ in range(400):
-        steps.append(module.forward_exploration({"obs": observations}, t=0)["actions"] - plain)
-    noise = torch.stack(steps)
+    noise = torch.stack([module.forward_exploration({"obs": observations}, t=0)["actions"] - plain for _ in range(400)])
     # Ornstein-Uhlenbeck: correlation (1 - theta) from step to step, stationary variance sigma^2 / (1 - (1 - theta)^2).
     assert noise[50:].std() == pytest.approx(0.2 / np.sqrt(1 - 0.85**2), rel=0.15)
     lag = (noise[50:-1] * noise[51:]).mean() / (noise[50:] ** 2).mean()

@@ -115,13 +115,12 @@ def test_parallel_communities_do_not_touch_each_other(reference):
     reward = TeamReward(reference, WEIGHTS)
     first = np.array([0, 700, 31])
     state = reward.start(reference.first_step + first)
+    team = []
     for t in range(60):
         rows = first + t
         terms = reward.step(reference.first_step + rows, net[rows], state)
-        if t == 0:
-            together = terms.team[:, None]
-        else:
-            together = np.concatenate([together, terms.team[:, None]], 1)
+        team.append(terms.team)
+    together = np.array(team).T
     for e, start in enumerate(first):
         assert np.array_equal(together[e], run(reference, net[start : start + 60], first=start)[3])
 
@@ -138,5 +137,5 @@ def test_a_building_without_a_bill_changes_nothing_but_the_district(reference):
     "weights", [{"cost": -1}, {"cost": float("nan")}, dict.fromkeys(asdict(WEIGHTS), 0.0), {"comfort": 1}]
 )
 def test_weights_that_mean_nothing_are_refused(weights):
-    with pytest.raises(ConfigError, match="weight|term"):
+    with pytest.raises(ConfigError, match=r"weight|term"):
         RewardWeights.from_dict(weights)

@@ -1,0 +1,48 @@
+"""Data sets: from a name or a path to a checked local folder in CityLearn 3.0.2's format.
+
+    from rllib_citylearn.datasets import resolve
+
+    source = resolve("citylearn_challenge_2022_phase_all")
+    env = make_citylearn_env(source.folder)
+
+Names are imported on first use, so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rllib_citylearn.datasets.content import folder_sha256
+    from rllib_citylearn.datasets.schema import check_folder, check_schema_version
+    from rllib_citylearn.datasets.source import DatasetSource, list_datasets, resolve
+    from rllib_citylearn.datasets.upgrade import upgrade_folder
+
+# No name here is a module's name too: importing a module sets its name in the package, which would hide the function.
+_HOME = {
+    "DatasetSource": "rllib_citylearn.datasets.source",
+    "check_folder": "rllib_citylearn.datasets.schema",
+    "check_schema_version": "rllib_citylearn.datasets.schema",
+    "folder_sha256": "rllib_citylearn.datasets.content",
+    "list_datasets": "rllib_citylearn.datasets.source",
+    "resolve": "rllib_citylearn.datasets.source",
+    "upgrade_folder": "rllib_citylearn.datasets.upgrade",
+}
+
+__all__ = [
+    "DatasetSource",
+    "check_folder",
+    "check_schema_version",
+    "folder_sha256",
+    "list_datasets",
+    "resolve",
+    "upgrade_folder",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        from importlib import import_module
+
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,43 @@
+"""The data sets this project knows by name."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+
+ARCHIVE_RANDOM_SEEDS = {
+    **{f"citylearn_challenge_2020_climate_zone_{zone}": 2020 for zone in (1, 2, 3, 4)},
+    "citylearn_challenge_2021": 2021,
+    **{f"citylearn_challenge_2022_phase_{phase}": 2022 for phase in ("1", "2", "3", "all")},
+    "citylearn_challenge_2023_phase_1": 2023,
+    "citylearn_challenge_2023_phase_2_local_evaluation": 2023,
+    **{f"citylearn_challenge_2023_phase_2_online_evaluation_{part}": 2023 for part in (1, 2, 3)},
+    **{f"citylearn_challenge_2023_phase_3_{part}": 2023 for part in (1, 2, 3)},
+}
+"""Data sets that the archive holds and the upgrade brings to the current format, with the ``random_seed`` that the
+current format gives them. CityLearn draws from it what a schema leaves out, the battery curves above all."""
+
+ARCHIVE_NOT_UPGRADED = ("baeda_3dem",)
+"""Data sets that the archive holds, but for which no published set in the current format says what an upgrade must give."""
+
+DOWNLOAD_ONLY = ("citylearn_challenge_2022_phase_all_plus_evs",)
+"""Data sets that only CityLearn's own download has; it may have more, under names that are not listed here."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]*")
+
+
+def is_name(text: str) -> bool:
+    """Whether ``text`` can be a data set's name, so that it is safe as the name of a folder and in an address."""
+    return _NAME.fullmatch(text) is not None and ".." not in text
+
+
+def known_names() -> list[str]:
+    """Every name listed here, sorted."""
+    return sorted({*ARCHIVE_RANDOM_SEEDS, *ARCHIVE_NOT_UPGRADED, *DOWNLOAD_ONLY})
+
+
+def suggestion(name: str, names: Iterable[str]) -> str:
+    """A sentence that names what was probably meant; empty if nothing comes close."""
+    nearest = difflib.get_close_matches(name, list(names), n=1, cutoff=0.6)
+    return f" Did you mean {nearest[0]}?" if nearest else ""

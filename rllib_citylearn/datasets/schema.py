@@ -1,0 +1,161 @@
+"""Is a folder a data set that CityLearn 3.0.2 can read? Said in a sentence, before CityLearn's own traceback."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from rllib_citylearn.errors import DatasetError
+
+_OLD_OBSERVATION = re.compile(
+    r".*_predicted_\d+h|(cooling|heating)_device_cop|indoor_dry_bulb_temperature_(set_point|delta)"
+)
+_HOURLY_FILES = ("energy_simulation", "weather", "carbon_intensity", "pricing")
+_HOW_TO_UPGRADE = (
+    "Bring the folder to the current format with "
+    "`rllib_citylearn.datasets.upgrade_folder(old, new, random_seed=...)`, or give the data set's name instead of its "
+    "path to have it fetched."
+)
+
+
+def read_description(folder: Path) -> dict[str, Any]:
+    """The content of a folder's ``schema.json``.
+
+    Raises:
+        DatasetError: there is none, or it is not a CityLearn schema.
+    """
+    path = folder / "schema.json"
+    try:
+        description = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DatasetError(
+            f"No schema.json can be read in {folder} ({error.strerror}). Give a folder that holds a CityLearn data set."
+        ) from error
+    except ValueError as error:
+        raise DatasetError(f"{path} is not valid JSON ({error}). Get the data set again.") from error
+    if not isinstance(description, dict) or not isinstance(description.get("buildings"), dict):
+        raise DatasetError(f"{path} is not a CityLearn schema: it has no 'buildings'. Give a data set's schema.json.")
+    return description
+
+
+def check_schema_version(description: Mapping[str, Any]) -> None:
+    """Refuse a schema that is in another format than CityLearn 3.0.2's.
+
+    Args:
+        description: the content of a ``schema.json``.
+
+    Raises:
+        DatasetError: observations, devices or dynamics are written as CityLearn 2.x wrote them; the message names what
+            was found and what to do.
+    """
+    appliances = sorted(_washing_machines(description))
+    if appliances:
+        raise DatasetError(
+            f"The schema has {', '.join(appliances)}, which CityLearn 2.x simulated and CityLearn 3.0.2 refuses. Remove "
+            "'washing_machines' from the buildings, 'washing_machine' from the actions and 'washing_machine_...' from "
+            "the observations, or describe the machines as 'deferrable_appliances'."
+        )
+    observations = [*description.get("observations", {})]
+    for building in description["buildings"].values():
+        observations += building.get("inactive_observations") or []
+    old = sorted({name for name in observations if _OLD_OBSERVATION.fullmatch(name)})
+    if old:
+        raise DatasetError(
+            f"The schema is in CityLearn 2.x's format: it has the observations {_some(old)}, where CityLearn 3.0.2 has "
+            f"'..._predicted_1', '..._cooling_set_point', '..._device_efficiency' and so on. {_HOW_TO_UPGRADE}"
+        )
+    for name, building in description["buildings"].items():
+        dynamics = building.get("dynamics")
+        if isinstance(dynamics, Mapping) and "type" not in dynamics:
+            raise DatasetError(
+                f"The schema is in CityLearn 2.x's format: the dynamics of {name} are given for "
+                f"{_some(sorted(dynamics))} apart, where CityLearn 3.0.2 expects one model with a 'type'. "
+                f"{_HOW_TO_UPGRADE}"
+            )
+
+
+def _washing_machines(description: Mapping[str, Any]) -> Iterator[str]:
+    for name, building in description["buildings"].items():
+        if building.get("washing_machines"):
+            yield f"'washing_machines' in {name}"
+    yield from (f"the action '{name}'" for name in description.get("actions", {}) if name == "washing_machine")
+    for name in description.get("observations", {}):
+        if name.startswith("washing_machine_"):
+            yield f"the observation '{name}'"
+
+
+def check_folder(folder: Path) -> dict[str, Any]:
+    """Check that a folder holds a whole data set in CityLearn 3.0.2's format.
+
+    The schema's version, the presence of every file it names, and titles and lengths of the hourly series are checked;
+    values are not.
+
+    Args:
+        folder: a folder with ``schema.json``.
+
+    Returns:
+        The schema's content.
+
+    Raises:
+        DatasetError: what is wrong, with which file.
+    """
+    description = read_description(folder)
+    check_schema_version(description)
+    included = {name: b for name, b in description["buildings"].items() if b.get("include", True)}
+    for name, building in included.items():
+        for file in _files_named(building):
+            if not (folder / file).is_file():
+                raise DatasetError(
+                    f"The data set in {folder} is incomplete: the schema names {file} for {name}, but there is no such "
+                    "file. Get the data set again."
+                )
+    last = int(description.get("simulation_end_time_step") or 0)
+    for file in sorted({b[kind] for b in included.values() for kind in _HOURLY_FILES if str(b.get(kind)).endswith(".csv")}):
+        _check_series(folder / file, last)
+    return description
+
+
+def _files_named(value: Any) -> Iterator[str]:
+    """Every file that a building's entry names, however deep."""
+    if isinstance(value, str):
+        if value.endswith((".csv", ".pth")):
+            yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _files_named(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _files_named(item)
+
+
+def _check_series(path: Path, last: int) -> None:
+    """Refuse a series whose titles are CityLearn 2.x's, or that ends before time step ``last``."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = csv.reader(file)
+            titles = next(rows, [])
+            lengths = [len(row) for row in rows if row]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DatasetError(f"{path} is not a CSV file ({error}). Get the data set again.") from error
+    old = [title for title in titles if not re.fullmatch(r"[a-z0-9_]+", title)]
+    if old:
+        raise DatasetError(
+            f"{path} has the columns {_some(old)}, where CityLearn 3.0.2 expects names such as 'non_shiftable_load' or "
+            f"'outdoor_dry_bulb_temperature'; it is in CityLearn 2.x's format or not a data set's file. {_HOW_TO_UPGRADE}"
+        )
+    if len(lengths) <= last or any(length != len(titles) for length in lengths):
+        raise DatasetError(
+            f"{path} is damaged: {last + 1} rows of {len(titles)} values are needed for the schema's time steps 0 to "
+            f"{last}, but it has {sum(length == len(titles) for length in lengths)} whole rows of {len(lengths)}. Get the "
+            "data set again."
+        )
+
+
+def _some(names: list[str]) -> str:
+    """The first three of ``names``, quoted, and how many more there are."""
+    shown = ", ".join(f"'{name}'" for name in names[:3])
+    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"

@@ -1,0 +1,129 @@
+"""Running a controller in the real CityLearn to the end of its data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rllib_citylearn.baselines.controller import Controller
+from rllib_citylearn.env.features import table_names
+from rllib_citylearn.errors import FeatureError
+from rllib_citylearn.evaluation.trajectory import FloatArray, IntArray, Trajectory
+
+if TYPE_CHECKING:
+    from citylearn.citylearn import CityLearnEnv
+
+
+def rollout(controller: Controller, env: CityLearnEnv, *, report: Callable[[int, int], None] | None = None) -> Trajectory:
+    """Run one episode of ``env`` from its first to its last time step.
+
+    Afterwards ``env`` stands at its end, ready for ``kpis.evaluate_env``.
+
+    Args:
+        controller: what sets the devices; it is reset first.
+        env: an environment from ``make_citylearn_env``, best a fresh one: controllers may take actions out of it.
+        report: called with (steps done, steps in all) after every step.
+
+    Raises:
+        FeatureError: the controller gives another number of actions than asked for, or one that is no finite number.
+    """
+    observations, _ = env.reset()
+    controller.reset(env)
+    buildings = [building.name for building in env.buildings]
+    names = [list(row) for row in env.action_names]
+    total = int(env.time_steps) - 1
+    taken: list[list[list[float]]] = []
+    while not env.terminated:
+        actions = _checked(controller, controller.act(observations), buildings, names, step=len(taken))
+        observations, *_ = env.step(actions)
+        taken.append(actions)
+        if report is not None:
+            report(len(taken), total)
+    return _trajectory(env, names, taken)
+
+
+def _checked(
+    controller: Controller,
+    actions: Sequence[Sequence[float]],
+    buildings: Sequence[str],
+    names: Sequence[Sequence[str]],
+    *,
+    step: int,
+) -> list[list[float]]:
+    """``actions`` as plain numbers, or an error that names the controller, the building and the action."""
+    if len(actions) != len(buildings):
+        raise FeatureError(
+            f"{controller.name} gave actions for {len(actions)} buildings at step {step}, but the community has "
+            f"{len(buildings)} ({', '.join(buildings)}); it must give one row for each."
+        )
+    checked = []
+    for building, expected, row in zip(buildings, names, actions, strict=True):
+        if np.ndim(row) != 1 or len(row) != len(expected):
+            raise FeatureError(
+                f"{controller.name} gave {building} actions of the shape {np.shape(row)} at step {step}, but the "
+                f"building has {len(expected)} ({', '.join(expected) or 'none'}); it must give one number for each."
+            )
+        values = [float(value) for value in row]
+        for name, value in zip(expected, values, strict=True):
+            if not math.isfinite(value):
+                raise FeatureError(
+                    f"{controller.name} gave {building} the action {name} = {value} at step {step}; "
+                    "actions must be finite numbers. Look for a division by zero or diverged weights."
+                )
+        checked.append(values)
+    return checked
+
+
+def _trajectory(env: CityLearnEnv, names: Sequence[Sequence[str]], taken: list[list[list[float]]]) -> Trajectory:
+    buildings = env.buildings
+    steps = len(taken)
+
+    def columns(series: Callable[[Any], Any]) -> FloatArray:
+        return np.stack([np.asarray(series(building), np.float64)[:steps] for building in buildings], 1)
+
+    def calendar(name: str) -> IntArray:
+        return np.asarray(getattr(buildings[0].energy_simulation, name))[:steps].astype(np.int64)
+
+    tracker = env.episode_tracker
+    return Trajectory(
+        buildings=tuple(building.name for building in buildings),
+        window=(int(tracker.episode_start_time_step), int(tracker.episode_end_time_step)),
+        seconds_per_time_step=float(env.seconds_per_time_step),
+        net_electricity_consumption_kwh=columns(lambda building: building.net_electricity_consumption),
+        no_control_net_kwh=columns(_uncontrolled_net),
+        soc=np.stack([_soc(building, steps) for building in buildings], 1),
+        actions=_by_name(names, taken),
+        price=columns(lambda building: building.pricing.electricity_pricing),
+        carbon=columns(lambda building: building.carbon_intensity.carbon_intensity),
+        month=calendar("month"),
+        day_type=calendar("day_type"),
+        hour=calendar("hour"),
+    )
+
+
+def _uncontrolled_net(building: Any) -> Any:
+    """The series that CityLearn's KPIs compare a building with; only buildings with thermal dynamics have the first."""
+    with_devices = "net_electricity_consumption_without_storage_and_partial_load"
+    if hasattr(type(building), with_devices):
+        return getattr(building, with_devices)
+    return building.net_electricity_consumption_without_storage
+
+
+def _soc(building: Any, steps: int) -> FloatArray:
+    """State of charge of a building's battery, ``[T]``; NaN where its capacity is zero."""
+    if not building.electrical_storage.capacity:
+        return np.full(steps, np.nan)
+    return np.asarray(building.electrical_storage.soc, np.float64)[:steps]
+
+
+def _by_name(names: Sequence[Sequence[str]], taken: list[list[list[float]]]) -> dict[str, FloatArray]:
+    """Actions ``[T, N]`` by name of the feature table."""
+    result: dict[str, FloatArray] = {}
+    for n, row in enumerate(names):
+        for k, name in enumerate(table_names(row)):
+            series = result.setdefault(name, np.full((len(taken), len(names)), np.nan))
+            series[:, n] = [actions[n][k] for actions in taken]
+    return result

@@ -1,0 +1,77 @@
+"""What to evaluate, as small values that can be sent to another process and make the controller there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Protocol
+
+from rllib_citylearn.baselines import BASELINES, Controller, make_baseline
+from rllib_citylearn.errors import BundleError, ConfigError
+
+
+class ControllerSpec(Protocol):
+    """How to make a controller; it can be pickled, the controller need not be."""
+
+    @property
+    def name(self) -> str:
+        """What tables and figures call the controller."""
+        ...
+
+    def make(self) -> Controller:
+        """A controller of one's own."""
+        ...
+
+
+@dataclass(frozen=True)
+class BaselineSpec:
+    """A baseline by its name in ``BASELINES``."""
+
+    name: str
+
+    def make(self) -> Controller:
+        """See ``ControllerSpec.make``."""
+        return make_baseline(self.name)
+
+
+@dataclass(frozen=True)
+class BundleSpec:
+    """A policy bundle by its folder."""
+
+    path: str
+
+    @property
+    def name(self) -> str:
+        """The folder, as it was given."""
+        return self.path
+
+    def make(self) -> Controller:
+        """See ``ControllerSpec.make``; the bundle is verified as it is read."""
+        from rllib_citylearn.evaluation.bundle_controller import BundleController
+
+        return BundleController(self.name, Path(self.path))
+
+
+def spec_for(text: str) -> ControllerSpec:
+    """The spec of a baseline's name or a bundle's folder.
+
+    Raises:
+        BundleError: a path that holds no bundle.
+        ConfigError: neither a baseline nor a path.
+    """
+    if text in BASELINES:
+        return BaselineSpec(text)
+    path = Path(text)
+    if (path / "manifest.json").is_file():
+        return BundleSpec(text)
+    if path.exists():
+        raise BundleError(
+            f"{text} is no policy bundle: it has no manifest.json. Give a bundle's folder, as `rllib-citylearn export` "
+            "writes it, or the name of a baseline."
+        )
+    nearest = get_close_matches(text, BASELINES, n=1, cutoff=0.5)
+    guess = f" Did you mean {nearest[0]!r}?" if nearest else ""
+    raise ConfigError(
+        f"{text!r} is neither a baseline ({', '.join(BASELINES)}) nor a bundle's folder; give one of these.{guess}"
+    )

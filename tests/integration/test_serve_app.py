@@ -1,0 +1,199 @@
+"""The whole way: the command line starts Ray Serve, HTTP requests get the policy's actions, a signal ends it all."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+import yaml
+
+from rllib_citylearn.cli.serve import newest_bundle
+from rllib_citylearn.errors import UserError
+from rllib_citylearn.export import PolicyRuntime, read_bundle
+from tests.bundles import observations, write_small_bundle
+
+ROOT = Path(__file__).resolve().parents[2]
+CLI = [sys.executable, "-m", "rllib_citylearn.cli.main", "serve"]
+START_TIMEOUT_S = 90.0
+
+linux_only = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes through /proc")
+
+
+@dataclass
+class Server:
+    process: subprocess.Popen[str]
+    url: str
+    output: Path
+    home: Path
+    bundle: Path
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("serve")
+    write_small_bundle(folder / "bundle")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    home = folder / "home"
+    home.mkdir()
+    output = folder / "output"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")} | {"HOME": str(home)}
+    command = [*CLI, str(folder / "bundle"), "--port", str(port)]
+    with output.open("w") as file:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=file, stderr=subprocess.STDOUT, text=True)
+    try:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while "Stop with Ctrl-C" not in output.read_text():
+            assert process.poll() is None, output.read_text()
+            assert time.monotonic() < deadline, f"not up after {START_TIMEOUT_S:g} s: {output.read_text()}"
+            time.sleep(0.2)
+        yield Server(process, f"http://127.0.0.1:{port}", output, home, folder / "bundle")
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait(45)
+
+
+def test_answers_are_the_runtimes(server: Server) -> None:
+    runtime = PolicyRuntime(read_bundle(server.bundle))
+    with httpx.Client(base_url=server.url) as client:
+        for seed in range(10):
+            observed = observations(runtime.community, seed)
+            response = client.post("/predict", json={"observations": observed})
+            assert response.json() == {"actions": runtime.actions(observed)}
+        batch = [observations(runtime.community, seed) for seed in range(3)]
+        response = client.post("/predict", json={"observations": batch})
+        assert response.json() == {"actions": runtime.batch_actions(batch)}
+        assert client.get("/ready").json()["sha256"] == runtime.sha256
+
+
+def test_bad_requests_are_refused_through_the_proxy_too(server: Server) -> None:
+    with httpx.Client(base_url=server.url, headers={"content-type": "application/json"}) as client:
+        answers = {
+            "not JSON": client.post("/predict", content=b"{"),
+            "not a number": client.post("/predict", content=b'{"observations": [[NaN]]}'),
+            "too large": client.post("/predict", content=b" " * ((1 << 20) + 1)),
+            "no such path": client.get("/nothing"),
+            "wrong method": client.get("/predict"),
+        }
+    assert [answer.status_code for answer in answers.values()] == [400, 422, 413, 404, 405]
+    assert {answer.headers["content-type"] for answer in answers.values()} == {"application/problem+json"}
+    assert answers["wrong method"].headers["allow"] == "POST"
+
+
+def test_the_printed_example_works(server: Server) -> None:
+    if subprocess.run(["sh", "-c", "command -v curl"], capture_output=True).returncode != 0:
+        pytest.skip("curl is not installed")
+    text = server.output.read_text()
+    assert "'test-policy'" in text
+    (example,) = [line for line in text.splitlines() if line.strip().startswith("curl")]
+    result = subprocess.run(["sh", "-c", example], capture_output=True, text=True, timeout=30, check=True)
+    assert [len(row) for row in json.loads(result.stdout)["actions"]] == [1, 2, 1]
+
+
+def test_a_port_in_use_is_said_in_a_sentence(server: Server) -> None:
+    port = server.url.rpartition(":")[2]
+    command = [*CLI, str(server.bundle), "--port", port]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert result.returncode == 2
+    assert f"Port {port} of 127.0.0.1 is in use" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@linux_only
+def test_replicas_import_neither_torch_nor_citylearn(server: Server) -> None:
+    replicas = [pid for pid in descendants(server.process.pid) if b"Replica" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    assert replicas
+    for pid in replicas:
+        maps = Path(f"/proc/{pid}/maps").read_text()
+        assert "onnxruntime" in maps
+        assert "libtorch" not in maps
+
+
+@linux_only
+def test_sigterm_ends_it_without_leftovers(server: Server) -> None:
+    """Stays the last test of this module: it ends the server."""
+    started = descendants(server.process.pid)
+    assert started
+    server.process.terminate()
+    assert server.process.wait(45) == 0, server.output.read_text()
+    assert "Traceback" not in server.output.read_text()
+    deadline = time.monotonic() + 10.0
+    while (left := [pid for pid in started if is_alive(pid)]) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert left == []
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{server.url}/health")
+    assert list(server.home.iterdir()) == [], "something was written to the home folder"
+
+
+def descendants(ancestor: int) -> list[int]:
+    """Process ids of everything that ``ancestor`` started, directly or not."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it ended meanwhile
+    found = [ancestor]
+    for pid in found:
+        found += [child for child, parent in parents.items() if parent == pid]
+    return found[1:]
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; one that ended and waits to be collected does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_the_config_file_is_one_that_serve_accepts() -> None:
+    from ray.serve.schema import ServeDeploySchema
+
+    content = yaml.safe_load((ROOT / "serve" / "config.yaml").read_text())
+    schema = ServeDeploySchema.model_validate(content)
+    (application,) = schema.applications
+    assert application.import_path == "serve.app:build_app"
+    (deployment,) = application.deployments
+    assert deployment.name == "PolicyServer"
+    options = deployment.autoscaling_config
+    assert 1 < options["target_ongoing_requests"] < deployment.max_ongoing_requests
+
+
+def test_the_application_is_built_without_torch_or_citylearn(tmp_path: Path) -> None:
+    write_small_bundle(tmp_path / "bundle")
+    code = (
+        "import sys; from serve.app import build_app\n"
+        "app = build_app({'bundle': sys.argv[1]})\n"
+        "print(sorted({'torch', 'citylearn', 'numba'} & set(sys.modules)))"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "bundle")]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+def test_the_newest_bundle_is_that_of_the_run_that_finished_last(tmp_path: Path) -> None:
+    for name in ("first", "second", "unfinished"):
+        (tmp_path / name / "bundle").mkdir(parents=True)
+    for age, name in ((10, "second"), (1000, "first")):
+        report = tmp_path / name / "report.json"
+        report.write_text("{}")
+        os.utime(report, (time.time() - age,) * 2)
+    assert newest_bundle(tmp_path) == tmp_path / "second" / "bundle"
+
+
+def test_without_a_run_the_way_to_one_is_said(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="make train"):
+        newest_bundle(tmp_path)

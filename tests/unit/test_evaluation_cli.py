@@ -1,0 +1,64 @@
+"""``rllib-citylearn evaluate`` from its arguments to what it prints and writes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import pytest
+
+from rllib_citylearn.cli.evaluate import add_parser
+from rllib_citylearn.errors import ConfigError, UserError
+
+
+def call(*arguments: object) -> int:
+    """Run the command line in this process."""
+    parser = argparse.ArgumentParser()
+    add_parser(parser.add_subparsers(required=True))
+    args = parser.parse_args(["evaluate", *map(str, arguments)])
+    status: int = args.run(args)
+    return status
+
+
+def test_one_policy_gives_one_object(challenge_2022: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ("--buildings", "2,4-5", "--window", "10:40", "--seed", 5, "--json", "-")
+    assert call("net-zero", "--data", challenge_2022, *options) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["policy"] == "net-zero"
+    assert result["buildings"] == ["Building_2", "Building_4", "Building_5"]
+    assert result["window"] == [10, 40]
+    assert result["seed"] == 5
+    assert result["data"]["name"] == challenge_2022.name
+    assert result["score"] != 1.0
+
+
+def test_several_policies_give_a_list_and_a_report_adds_what_to_compare_with(
+    challenge_2022: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, folder = tmp_path / "result.json", tmp_path / "report"
+    options = ("--buildings", "1", "--window", "0:30", "--processes", 1, "--json", file, "--out", folder)
+    assert call("net-zero", "battery-rbc", "net-zero", "--data", challenge_2022, *options) == 0
+    assert [entry["policy"] for entry in json.loads(file.read_text())] == ["net-zero", "battery-rbc"]
+    assert capsys.readouterr().out.startswith("policy")
+    report = json.loads((folder / "report.json").read_text())
+    assert {row["policy"] for row in report["table"]} == {"net-zero", "battery-rbc", "no-control", "bau"}
+    assert report["command"].startswith("rllib-citylearn evaluate net-zero battery-rbc --data")
+    assert (folder / "figures" / "week.png").is_file()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("nothing",), ("bau", "--buildings", "18"), ("bau", "--window", "9:3"), ("bau", "--processes", "0")],
+    ids=["unknown policy", "no such building", "backwards", "no process"],
+)
+def test_mistakes_are_answered_before_anything_runs(challenge_2022: Path, options: tuple[str, ...]) -> None:
+    with pytest.raises(UserError):
+        call(*options, "--data", challenge_2022)
+
+
+def test_a_folder_with_other_things_is_refused_before_anything_runs(challenge_2022: Path, tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(ConfigError, match="something else"):
+        call("bau", "--data", challenge_2022, "--out", tmp_path)
+    assert (tmp_path / "thesis.txt").is_file()
