@@ -5,8 +5,6 @@ from __future__ import annotations
 import errno
 import http.client
 import logging
-import os
-import secrets
 import signal
 import socket
 import time
@@ -41,7 +39,6 @@ def serve_locally(bundle: Path, host: str, port: int) -> None:
     """
     name = read_bundle(bundle).manifest.name
     _require_free(host, port)
-    _prepare_environment()
     try:
         _handle_signals()
         print(f"Starting Ray Serve for the policy {name!r} ...", flush=True)
@@ -64,15 +61,6 @@ def _handle_signals() -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
-
-
-def _prepare_environment() -> None:
-    """Settings that Ray reads when it is imported; what the user has set already stays."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    if "RAY_AUTH_MODE" not in os.environ:
-        # Without a token of its own, Ray would write one to the home folder and ask later clusters for it.
-        os.environ["RAY_AUTH_MODE"] = "token"
-        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
 
 
 def _start(bundle: Path, host: str, port: int) -> None:

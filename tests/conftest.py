@@ -8,9 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from rllib_citylearn.local_ray import prepare_environment
+
 # One thread a library: tests share two cores with Ray's workers.
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
+
+prepare_environment()  # before any test module imports Ray
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -42,7 +46,6 @@ def challenge_2022() -> Path:
 @pytest.fixture(scope="session")
 def ray_session() -> Iterator[None]:
     """One Ray for all tests that need it."""
-    os.environ.setdefault("RAY_worker_niceness", "0")
     import ray
 
     ray.init(num_cpus=3, include_dashboard=False, log_to_driver=False, object_store_memory=300 * 2**20)

@@ -22,7 +22,7 @@ def numbered(agent: str, episode: int, t: int) -> np.ndarray:
 
 
 class NumberedEnv(MultiAgentEnv):
-    """Observations carry agent, episode and time step; building rewards do too. Keeps the actions it was given, by episode and step."""
+    """Observations carry agent, episode and time step; building rewards do too. Keeps the actions it was given."""
 
     def __init__(self, config: dict[str, Any] | None = None) -> None:
         super().__init__()

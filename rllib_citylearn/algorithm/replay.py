@@ -86,8 +86,8 @@ class JointReplay(Checkpointable):
         building, district = self._rewards(episode, start, stop)
         if not (np.isfinite(building).all() and np.isfinite(district).all() and np.isfinite(observations).all()):
             raise ValueError(
-                "The environment gave a reward or observation that is not finite; check the data set "
-                "(`rllib-citylearn datasets check`) before training on it."
+                "The environment gave a reward or observation that is not finite; look for gaps in the data set's columns "
+                "before training on it."
             )
         self.observations[rows] = observations
         self.actions[rows[:-1]] = actions

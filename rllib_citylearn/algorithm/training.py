@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import logging
 import math
-import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -117,8 +116,6 @@ def _table(file: TextIO) -> csv.DictWriter[str]:
 @contextmanager
 def _ray_session(num_env_runners: int) -> Iterator[None]:
     """A local Ray with a core a runner, unless the caller has connected to one already."""
-    # Ray lowers its workers' priority by default, which starves them beside a busy driver on few cores.
-    os.environ.setdefault("RAY_worker_niceness", "0")
     import ray
 
     for name in ("ray.rllib", "ray.tune", "ray"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from rllib_citylearn.baselines.devices import leave_devices_to_thermostats
+from rllib_citylearn.env.thermostats import leave_devices_to_thermostats
 from rllib_citylearn.errors import ConfigError
 
 if TYPE_CHECKING:

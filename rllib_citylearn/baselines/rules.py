@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rllib_citylearn.baselines.devices import leave_devices_to_thermostats
+from rllib_citylearn.env.thermostats import leave_devices_to_thermostats
 from rllib_citylearn.errors import FeatureError
 
 if TYPE_CHECKING:

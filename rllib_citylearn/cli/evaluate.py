@@ -29,7 +29,7 @@ def add_parser(subparsers: Any) -> None:
         "policies",
         nargs="+",
         metavar="P",
-        help=f"a policy bundle's folder, or a baseline: {', '.join(BASELINES)}",
+        help=f"folder of a policy bundle or checkpoint, or a baseline: {', '.join(BASELINES)}",
     )
     parser.add_argument("--data", required=True, metavar="NAME_OR_PATH", help="a data set's name or its folder")
     parser.add_argument("--buildings", metavar="1-5,7", help="buildings by position in the data set (default: all)")

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from rllib_citylearn import __version__
 from rllib_citylearn.cli import datasets, doctor, evaluate, export, serve, train
 from rllib_citylearn.errors import UserError
+from rllib_citylearn.local_ray import prepare_environment
 
 COMMANDS = (train, evaluate, export, serve, datasets, doctor)
 
@@ -29,6 +30,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status (2 for what the caller can put right, said in a sentence)."""
     args = build_parser().parse_args(arguments)
+    prepare_environment()  # before any command imports Ray
     try:
         status: int = args.run(args)
     except UserError as error:

@@ -86,7 +86,8 @@ def run(args: argparse.Namespace) -> int:
         progress=sys.stderr,
     )
     judged = read_bundle(bundle)
-    kpis = {"score": evaluations[0].score, "index5": evaluations[0].index5, **evaluations[0].kpis}
+    policy = evaluations[0]
+    kpis = {"score": policy.score.score, "index5": policy.score.index5, **policy.kpis}
     write_bundle(bundle, manifest=replace(judged.manifest, kpis=kpis), models=judged.models)
     write_report(folder, evaluations, command=command, data=source.describe(), training=training)
     print(kpi_table(evaluations))

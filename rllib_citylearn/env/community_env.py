@@ -166,10 +166,7 @@ class CityLearnMultiAgentEnv(MultiAgentEnv):
         return list(np.clip(action, space.low, space.high))
 
     def _encoded(self, observations: Sequence[Sequence[float]]) -> dict[str, Any]:
-        return {
-            name: self.features.encode_agent(index, observation)
-            for index, (name, observation) in enumerate(zip(self.possible_agents, observations, strict=True))
-        }
+        return dict(zip(self.possible_agents, self.features.encode_agents(observations), strict=True))
 
     def _infos(self, terms: RewardTerms, done: bool) -> dict[str, Any]:
         named = {name: float(value[0]) for name, value in terms.named.items()}

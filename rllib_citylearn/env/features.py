@@ -17,11 +17,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import chain
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from rllib_citylearn.env.encoding import Encoder
 from rllib_citylearn.errors import FeatureError
 
 Encoding = Literal["linear", "periodic", "categories"]
@@ -292,6 +294,7 @@ class CommunityFeatures:
         for i, (slots, action_slots) in enumerate(zip(self._slots, self._action_slots, strict=True)):
             self.observation_mask[i, slots] = True
             self.action_mask[i, action_slots] = True
+        self._alone, self._together = self._encoders()
 
     @staticmethod
     def _require_known(what: str, names: Iterable[str], table: Mapping[str, Any]) -> None:
@@ -317,6 +320,29 @@ class CommunityFeatures:
         """Names of the encoded columns of building ``index``, in the order of its own observation."""
         return tuple(self.columns[slot] for slot in self._slots[index])
 
+    def _encoders(self) -> tuple[list[Encoder], Encoder]:
+        """One encoder a building, onto its own columns, and one for all, onto the flattened joint grid."""
+        width = len(self.columns)
+        alone, features, slots = [], [], []
+        together = np.zeros(len(self.agents) * width, np.float32)
+        for i, agent in enumerate(self.agents):
+            constants = np.zeros(len(self._slots[i]), np.float32)
+            own: list[npt.NDArray[np.int64]] = []
+            at = 0
+            for name in self._encoded_order(agent):
+                columns = np.arange(at, at + len(self._by_name[name].columns))
+                at += len(columns)
+                if name in agent.descriptors:
+                    constants[columns] = self._by_name[name].encode(agent.descriptors[name])
+                else:
+                    own.append(columns)
+            together[i * width + self._slots[i]] = constants
+            mine = [self._by_name[name] for name in agent.features]
+            alone.append(Encoder(mine, own, constants))
+            features += mine
+            slots += [i * width + self._slots[i][columns] for columns in own]
+        return alone, Encoder(features, slots, together)
+
     def encode_agent(self, index: int, values: Sequence[float]) -> FloatArray:
         """Encode one building's raw observation.
 
@@ -327,18 +353,8 @@ class CommunityFeatures:
         Returns:
             float32 ``[d_i]`` within [-1, 1], in the order of ``agent_columns(index)``.
         """
-        agent = self.agents[index]
-        if len(values) != len(agent.features):
-            raise FeatureError(
-                f"{agent.name} has {len(agent.features)} features ({', '.join(agent.features)}) "
-                f"but {len(values)} values were given."
-            )
-        encoded: list[float] = []
-        for name, value in zip(agent.features, values, strict=True):
-            encoded += self._by_name[name].encode(float(value))
-        for name, value in agent.descriptors.items():
-            encoded += self._by_name[name].encode(value)
-        return np.asarray(encoded, np.float32)
+        self._require_length(index, values)
+        return self._alone[index](np.asarray(values, float))
 
     def encode(self, rows: Sequence[Sequence[float]]) -> FloatArray:
         """Encode all buildings' raw observations onto the joint grid: float32 ``[N, D]``, zero where masked."""
@@ -346,10 +362,22 @@ class CommunityFeatures:
             raise FeatureError(
                 f"This community has {len(self.agents)} buildings but {len(rows)} rows of observations were given."
             )
-        joint = np.zeros((len(self.agents), len(self.columns)), np.float32)
         for i, row in enumerate(rows):
-            joint[i, self._slots[i]] = self.encode_agent(i, row)
-        return joint
+            self._require_length(i, row)
+        values = np.fromiter(chain.from_iterable(rows), float)
+        return self._together(values).reshape(len(self.agents), -1)
+
+    def encode_agents(self, rows: Sequence[Sequence[float]]) -> list[FloatArray]:
+        """Encode all buildings' raw observations, each in the order of its own columns: N vectors ``[d_i]``."""
+        return [row[slots] for row, slots in zip(self.encode(rows), self._slots, strict=True)]
+
+    def _require_length(self, index: int, values: Sequence[float]) -> None:
+        agent = self.agents[index]
+        if len(values) != len(agent.features):
+            raise FeatureError(
+                f"{agent.name} has {len(agent.features)} features ({', '.join(agent.features)}) "
+                f"but {len(values)} values were given."
+            )
 
     def decode_actions(self, joint: FloatArray) -> list[list[float]]:
         """CityLearn's actions of every building, from joint actions ``[N, A]`` within [-1, 1].

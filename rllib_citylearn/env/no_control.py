@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from rllib_citylearn.env.thermostats import leave_devices_to_thermostats
 from rllib_citylearn.files import cache_folder, write_bytes
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ def no_control(env: CityLearnEnv) -> NoControl:
     """The no-control reference over the whole window of ``env``, which is reset.
 
     Where every load is electrical and cannot be moved (batteries, PV and vehicles that stay unplugged), the net load is in
-    the data. Where heat and cold are made from electricity it is simulated with all actions at zero and kept in the cache.
+    the data. Where heat and cold are made from electricity it is simulated once and kept in the cache.
 
     Args:
         env: a CityLearn environment from ``make_citylearn_env``.
@@ -73,20 +75,25 @@ def _electrical_net(building: Any) -> Array:
 
 
 def _simulated(env: CityLearnEnv) -> Array:
-    """Net load ``[T, N]`` of an episode with all actions at zero, from the cache if it was simulated before."""
+    """Net load ``[T, N]`` of an episode that nobody controls, from the cache if it was simulated before.
+
+    Storage stays as it is, heating and cooling devices follow their thermostats.
+    """
     file = _cache_file(env)
     if file.exists():
         stored: Array = np.load(file, allow_pickle=False)
         return stored
     print("Simulating the community without control once, as the reference of the reward ...", flush=True)
-    zeros = [[0.0] * space.shape[0] for space in env.action_space]
-    while not env.terminated:
-        env.step(zeros)
-    net = np.stack([np.asarray(b.net_electricity_consumption, float) for b in env.buildings], 1)
+    uncontrolled = deepcopy(env)
+    leave_devices_to_thermostats(uncontrolled)
+    uncontrolled.reset()
+    zeros = [[0.0] * space.shape[0] for space in uncontrolled.action_space]
+    while not uncontrolled.terminated:
+        uncontrolled.step(zeros)
+    net = np.stack([np.asarray(b.net_electricity_consumption, float) for b in uncontrolled.buildings], 1)
     content = io.BytesIO()
     np.save(content, net, allow_pickle=False)
     write_bytes(file, content.getvalue())
-    env.reset()
     return net
 
 

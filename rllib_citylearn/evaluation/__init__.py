@@ -5,13 +5,14 @@ from rllib_citylearn.evaluation.kpis import CommunityKpis, district_kpis, evalua
 from rllib_citylearn.evaluation.report import write_report
 from rllib_citylearn.evaluation.rollout import rollout
 from rllib_citylearn.evaluation.score import Score, score_kpis, score_trajectory
-from rllib_citylearn.evaluation.specs import BaselineSpec, BundleSpec, ControllerSpec, spec_for
+from rllib_citylearn.evaluation.specs import BaselineSpec, BundleSpec, CheckpointSpec, ControllerSpec, spec_for
 from rllib_citylearn.evaluation.table import kpi_table
 from rllib_citylearn.evaluation.trajectory import Trajectory
 
 __all__ = [
     "BaselineSpec",
     "BundleSpec",
+    "CheckpointSpec",
     "CommunityKpis",
     "ControllerSpec",
     "Evaluation",

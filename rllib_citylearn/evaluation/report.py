@@ -12,7 +12,7 @@ from rllib_citylearn.errors import ConfigError
 from rllib_citylearn.evaluation.evaluate import Evaluation
 from rllib_citylearn.evaluation.figures import MOST_LINES, RULE, Week, label, peak_week, soc_week_png, week_png
 from rllib_citylearn.evaluation.table import COLUMNS, cells, table_rows
-from rllib_citylearn.files import new_directory, write_bytes, write_json, write_text
+from rllib_citylearn.files import write_bytes, write_json, write_text
 
 PACKAGES = ("rllib_citylearn", "citylearn", "ray", "torch", "numpy", "gymnasium")
 """Packages whose versions a report states."""
@@ -38,10 +38,10 @@ def write_report(
     versions: Mapping[str, str] | None = None,
     training: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Write ``report.md``, ``report.json`` and ``figures/`` into ``folder``, all or nothing.
+    """Write ``figures/``, ``report.md`` and, last, ``report.json`` into ``folder``; each file is whole or not there.
 
     Args:
-        folder: where to; a report that lies there is replaced.
+        folder: where to; a report that lies there is replaced, other files stay.
         evaluations: what was evaluated, all on the same community and window, with different names.
         command: the command that repeats it.
         data: JSON-ready description of the data set and where it came from.
@@ -52,7 +52,7 @@ def write_report(
         The path of ``report.md``.
 
     Raises:
-        ConfigError: nothing to report, evaluations that can't be compared, or a folder with something else in it.
+        ConfigError: nothing to report, evaluations that can't be compared, or a file where the folder should be.
     """
     _check(folder, evaluations)
     versions = installed_versions() if versions is None else versions
@@ -70,27 +70,23 @@ def write_report(
         "seeds": sorted({evaluation.seed for evaluation in evaluations}),
         "training": training,
     }
-    with new_directory(folder) as new:
-        write_json(new / "report.json", content)
-        write_text(new / "report.md", text)
-        write_bytes(new / "figures" / "week.png", load)
-        if soc is not None:
-            write_bytes(new / "figures" / "soc_week.png", soc)
+    write_bytes(folder / "figures" / "week.png", load)
+    if soc is None:
+        (folder / "figures" / "soc_week.png").unlink(missing_ok=True)
+    else:
+        write_bytes(folder / "figures" / "soc_week.png", soc)
+    write_text(folder / "report.md", text)
+    write_json(folder / "report.json", content)
     return folder / "report.md"
 
 
 def check_report_folder(folder: Path) -> None:
-    """Refuse a folder whose replacement would lose something else than a report.
+    """Refuse a place where no folder can be, before hours of simulation.
 
     Raises:
-        ConfigError: the folder has something else in it, or is a file.
+        ConfigError: there is a file.
     """
-    if folder.is_dir():
-        if any(folder.iterdir()) and not (folder / "report.json").is_file():
-            raise ConfigError(
-                f"{folder} holds something else than a report, which writing one would remove; give a new folder."
-            )
-    elif folder.exists():
+    if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{folder} is a file; give a folder for the report.")
 
 
@@ -164,7 +160,8 @@ def _markdown(
         f"- Versions: {', '.join(f'{name} {number}' for name, number in versions.items())}",
     ]
     if training is not None:
-        lines.append(f"- Training: {_inline(training)}")
+        facts = {name: value for name, value in training.items() if not isinstance(value, Mapping)}
+        lines.append(f"- Training: {_inline(facts)}")
     return "\n".join(lines) + "\n"
 
 

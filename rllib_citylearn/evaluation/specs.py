@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Protocol
 
 from rllib_citylearn.baselines import BASELINES, Controller, make_baseline
@@ -37,14 +38,20 @@ class BaselineSpec:
 
 @dataclass(frozen=True)
 class BundleSpec:
-    """A policy bundle by its folder."""
+    """A policy bundle by its folder.
+
+    Attributes:
+        path: the bundle's folder.
+        label: what tables and figures call it; None takes the folder as it was given.
+    """
 
     path: str
+    label: str | None = None
 
     @property
     def name(self) -> str:
-        """The folder, as it was given."""
-        return self.path
+        """See ``ControllerSpec.name``."""
+        return self.label or self.path
 
     def make(self) -> Controller:
         """See ``ControllerSpec.make``; the bundle is verified as it is read."""
@@ -53,11 +60,33 @@ class BundleSpec:
         return BundleController(self.name, Path(self.path))
 
 
+@dataclass(frozen=True)
+class CheckpointSpec:
+    """A checkpoint by its folder; it acts through the bundle that would be exported from it."""
+
+    path: str
+
+    @property
+    def name(self) -> str:
+        """See ``ControllerSpec.name``."""
+        return self.path
+
+    def make(self) -> Controller:
+        """See ``ControllerSpec.make``; the checkpoint is verified as it is read."""
+        from rllib_citylearn.evaluation.bundle_controller import BundleController
+        from rllib_citylearn.export.checkpoint import export_checkpoint
+
+        with TemporaryDirectory() as folder:
+            bundle = Path(folder) / "bundle"
+            export_checkpoint(Path(self.path), bundle)
+            return BundleController(self.name, bundle)
+
+
 def spec_for(text: str) -> ControllerSpec:
-    """The spec of a baseline's name or a bundle's folder.
+    """The spec of a baseline's name, a bundle's folder or a checkpoint's folder.
 
     Raises:
-        BundleError: a path that holds no bundle.
+        BundleError: a path that holds neither bundle nor checkpoint.
         ConfigError: neither a baseline nor a path.
     """
     if text in BASELINES:
@@ -65,13 +94,16 @@ def spec_for(text: str) -> ControllerSpec:
     path = Path(text)
     if (path / "manifest.json").is_file():
         return BundleSpec(text)
+    if (path / "rllib_checkpoint.json").is_file():
+        return CheckpointSpec(text)
     if path.exists():
         raise BundleError(
-            f"{text} is no policy bundle: it has no manifest.json. Give a bundle's folder, as `rllib-citylearn export` "
-            "writes it, or the name of a baseline."
+            f"{text} is no policy bundle: it has no manifest.json, and no checkpoint either. Give a bundle's folder, as "
+            "`rllib-citylearn export` writes it, a checkpoint's folder, or the name of a baseline."
         )
     nearest = get_close_matches(text, BASELINES, n=1, cutoff=0.5)
     guess = f" Did you mean {nearest[0]!r}?" if nearest else ""
     raise ConfigError(
-        f"{text!r} is neither a baseline ({', '.join(BASELINES)}) nor a bundle's folder; give one of these.{guess}"
+        f"{text!r} is neither a baseline ({', '.join(BASELINES)}) nor the folder of a bundle or checkpoint; "
+        f"give one of these.{guess}"
     )

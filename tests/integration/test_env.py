@@ -149,7 +149,7 @@ def test_actions_that_fit_nothing_are_refused(env, value):
     env.reset()
     actions = {name: np.zeros(1) for name in env.possible_agents}
     actions["Building_2"] = np.atleast_1d(value)
-    with pytest.raises(ConfigError, match="Building_2.*electrical_storage"):
+    with pytest.raises(ConfigError, match=r"Building_2.*electrical_storage"):
         env.step(actions)
     del actions["Building_2"]
     with pytest.raises(ConfigError, match="No action was given for Building_2"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ from rllib_citylearn.cli.serve import newest_bundle
 from rllib_citylearn.errors import UserError
 from rllib_citylearn.export import PolicyRuntime, read_bundle
 from tests.bundles import observations, write_small_bundle
+from tests.servers import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 CLI = [sys.executable, "-m", "rllib_citylearn.cli.main", "serve"]
@@ -41,9 +41,7 @@ class Server:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("serve")
     write_small_bundle(folder / "bundle")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     home = folder / "home"
     home.mkdir()
     output = folder / "output"

@@ -57,8 +57,8 @@ def test_mistakes_are_answered_before_anything_runs(challenge_2022: Path, option
         call(*options, "--data", challenge_2022)
 
 
-def test_a_folder_with_other_things_is_refused_before_anything_runs(challenge_2022: Path, tmp_path: Path) -> None:
+def test_a_file_where_the_report_should_go_is_refused_before_anything_runs(challenge_2022: Path, tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(ConfigError, match="something else"):
-        call("bau", "--data", challenge_2022, "--out", tmp_path)
-    assert (tmp_path / "thesis.txt").is_file()
+    with pytest.raises(ConfigError, match="is a file"):
+        call("bau", "--data", challenge_2022, "--out", tmp_path / "thesis.txt")
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"

@@ -139,15 +139,14 @@ def test_without_batteries_there_is_no_picture_of_them(tmp_path: Path) -> None:
 
 def test_a_report_replaces_a_report_and_nothing_else(tmp_path: Path) -> None:
     folder = tmp_path / "r"
+    folder.mkdir()
+    (folder / "chapter.txt").write_text("years of work")
     for level in (0.9, 0.8):
         write_report(folder, [evaluation("bau", level)], command="c", data="d")
         assert strict_json(folder / "report.json")["table"][0]["score"] == pytest.approx(level)
-    precious = tmp_path / "thesis"
-    precious.mkdir()
-    (precious / "chapter.txt").write_text("years of work")
-    with pytest.raises(ConfigError, match="something else"):
-        write_report(precious, [evaluation("bau", 0.8)], command="c", data="d")
-    assert (precious / "chapter.txt").read_text() == "years of work"
+    assert (folder / "chapter.txt").read_text() == "years of work"
+    write_report(folder, [evaluation("bau", 0.8, battery=False)], command="c", data="d")
+    assert not (folder / "figures" / "soc_week.png").exists(), "a picture of the report before"
 
 
 @pytest.mark.parametrize(

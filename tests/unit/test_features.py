@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -77,6 +78,26 @@ def test_columns_mean_the_same_for_every_building():
     assert (joint[~community.observation_mask] == 0).all()
     assert community.observation_mask[0].sum() == len(community.agent_columns(0)) == 2 + 8 + 1 + 1 + 2
     assert community.action_mask.tolist() == [[True, False], [True, True]]
+
+
+def test_arrays_are_encoded_as_single_values_are():
+    """The array encoders against ``Feature.encode``, value by value, far outside the ranges too."""
+    vehicle = replace(VEHICLE, features=tuple(FEATURES)[:-3], descriptors={"pv_nominal_power": 3.0})
+    community = CommunityFeatures([BATTERY, vehicle, replace(BATTERY, name="Building_3")])
+    random = np.random.default_rng(0)
+    for _ in range(20):
+        rows = [
+            [random.uniform(f.low - 2, f.high + 2) for f in (community.feature(n) for n in agent.features)]
+            for agent in community.agents
+        ]
+        joint = community.encode(rows)
+        for i, (agent, row) in enumerate(zip(community.agents, rows, strict=True)):
+            raw = [*zip(agent.features, row, strict=True), *agent.descriptors.items()]
+            expected = [c for name, value in raw for c in community.feature(name).encode(value)]
+            assert np.allclose(community.encode_agent(i, row), expected, atol=1e-6)
+            assert np.array_equal(community.encode_agents(rows)[i], community.encode_agent(i, row))
+            by_column = dict(zip(community.agent_columns(i), expected, strict=True))
+            assert np.allclose(joint[i], [by_column.get(column, 0.0) for column in community.columns], atol=1e-6)
 
 
 def test_actions_are_mapped_onto_each_buildings_own_limits():
