@@ -19,7 +19,7 @@ class Encoder:
 
     Args:
         features: the feature of each raw value.
-        slots: where the columns of each raw value begin in the output.
+        slots: where the columns of each raw value stand in the output, side by side.
         constants: the output before anything is encoded: descriptors where there are any, else zeros.
     """
 
@@ -28,13 +28,14 @@ class Encoder:
         self._low = np.array([feature.low for feature in features])
         self._high = np.array([feature.high for feature in features])
         kinds = np.array([feature.encoding for feature in features])
+        first = np.array([columns[0] for columns in slots], np.int64)
         self._linear: Indices = np.flatnonzero(kinds == "linear")
         self._periodic: Indices = np.flatnonzero(kinds == "periodic")
         self._categories: Indices = np.flatnonzero(kinds == "categories")
-        self._linear_slots = np.array([slots[i][0] for i in self._linear], int)
-        self._cosine_slots = np.array([slots[i][0] for i in self._periodic], int)
-        self._sine_slots = np.array([slots[i][1] for i in self._periodic], int)
-        self._category_slots = np.array([slots[i][0] for i in self._categories], int)
+        self._linear_slots = first[self._linear]
+        self._cosine_slots = first[self._periodic]
+        self._sine_slots = self._cosine_slots + 1
+        self._category_slots = first[self._categories]
 
     def __call__(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
         """Raw values ``[..., V]`` to encoded ones ``[..., C]``, float32 within [-1, 1]."""
