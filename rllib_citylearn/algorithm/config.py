@@ -42,7 +42,7 @@ class CooperativeMADDPGConfig(AlgorithmConfig):
         self.target_noise = 0.1
         self.target_noise_clip = 0.25
         self.reward_scale = 1.0
-        self.normalise_actor_loss = False
+        self.rule_weight = 3.0
         self.decompose_value = True
         self.replay_capacity = 50_000
         self.warmup_steps = 1_000
@@ -74,7 +74,7 @@ class CooperativeMADDPGConfig(AlgorithmConfig):
         target_noise: float = NotProvided,
         target_noise_clip: float = NotProvided,
         reward_scale: float = NotProvided,
-        normalise_actor_loss: bool = NotProvided,
+        rule_weight: float = NotProvided,
         decompose_value: bool = NotProvided,
         replay_capacity: int = NotProvided,
         warmup_steps: int = NotProvided,
@@ -93,7 +93,8 @@ class CooperativeMADDPGConfig(AlgorithmConfig):
             target_noise: standard deviation of the noise on the target policy's actions (>= 0), in action units.
             target_noise_clip: bound of that noise (>= 0).
             reward_scale: factor on rewards before learning (> 0).
-            normalise_actor_loss: divide the actor's loss by the mean size of the value.
+            rule_weight: pull of the policy towards the rule it corrects, against one spread of values in a batch (>= 0);
+                nothing where there is no rule.
             decompose_value: learn a value for every building and one for the district, each from its own part of the
                 reward (True), or their sum from the team reward only (False). The reward is the same either way.
             replay_capacity: joint transitions kept (> batch size).
@@ -128,6 +129,7 @@ class CooperativeMADDPGConfig(AlgorithmConfig):
             f"tau={self.tau} has to be within (0, 1]": 0 < self.tau <= 1,
             f"gamma={self.gamma} has to be within [0, 1)": 0 <= self.gamma < 1,
             f"policy_delay={self.policy_delay} has to be at least 1": self.policy_delay >= 1,
+            f"rule_weight={self.rule_weight} must not be negative": self.rule_weight >= 0,
             f"critic_warmup_updates={self.critic_warmup_updates} must not be negative": self.critic_warmup_updates >= 0,
             f"updates_per_env_step={self.updates_per_env_step} has to be above 0": self.updates_per_env_step > 0,
             f"reward_scale={self.reward_scale} has to be above 0": self.reward_scale > 0,

@@ -91,14 +91,20 @@ class CooperativeMADDPGLearner(TorchLearner):
         return past >= 0 and past % self.config.policy_delay == 0
 
     def _critic_loss(self, module: CommunityRLModule, batch: dict[str, Any], config: Any) -> tuple[Tensor, Tensor]:
-        """Squared temporal-difference errors of both critics ([L] eq. 6 with the target of [F] alg. 1)."""
+        """Temporal-difference errors of both critics ([L] eq. 6 with the target of [F] alg. 1).
+
+        Huber's loss instead of the square: rewards have rare large values (a month's new peak, a steep ramp) that would
+        drown what an ordinary hour teaches.
+        """
         with torch.no_grad():
             actions = self._smoothed(module.forward_target(batch), module, config)
             targets = [critic(batch[Columns.NEXT_OBS], actions) for critic in module.target_critics]
             discount = batch[DISCOUNT]
-            # [F] eq. 10, for each part of the value: the smaller of the two estimates.
-            district = torch.minimum(targets[0][1], targets[1][1])
-            building = torch.minimum(targets[0][0], targets[1][0])
+            # [F] eq. 10 on the team's value: all parts come from the critic whose sum is smaller. The minimum of every
+            # part by itself would add up to far less than either estimate.
+            smaller = team_value(*targets[0]) < team_value(*targets[1])
+            building = torch.where(smaller.unsqueeze(-1), targets[0][0], targets[1][0])
+            district = torch.where(smaller, targets[0][1], targets[1][1])
             target_building = config.reward_scale * batch[BUILDING_REWARDS] + discount.unsqueeze(-1) * building
             target_district = config.reward_scale * batch[DISTRICT_REWARD] + discount * district
         loss = torch.zeros((), device=discount.device)
@@ -107,10 +113,10 @@ class CooperativeMADDPGLearner(TorchLearner):
             building, district = critic(batch[Columns.OBS], batch[Columns.ACTIONS])
             values = team_value(building, district)
             if config.decompose_value:
-                loss = loss + functional.mse_loss(building, target_building)
-                loss = loss + functional.mse_loss(district, target_district)
+                loss = loss + functional.smooth_l1_loss(building, target_building)
+                loss = loss + functional.smooth_l1_loss(district, target_district)
             else:
-                loss = loss + functional.mse_loss(values, team_value(target_building, target_district))
+                loss = loss + functional.smooth_l1_loss(values, team_value(target_building, target_district))
         return loss, values
 
     def _smoothed(self, actions: Tensor, module: CommunityRLModule, config: Any) -> Tensor:
@@ -135,10 +141,14 @@ class CooperativeMADDPGLearner(TorchLearner):
         building, district = critic(observations, actions)
         critic.requires_grad_(True)
         value = team_value(building, district)
-        if config.normalise_actor_loss:
-            # Scale-free step size: Fujimoto & Gu 2021, "A Minimalist Approach to Offline RL", eq. 5.
-            value = value / value.detach().abs().mean().clamp(min=1e-6)
-        return -value.mean()
+        # A unit of value is the batch's spread, so that step sizes do not depend on the rewards' scale.
+        loss = -value.mean() / value.detach().std(correction=0).clamp(min=1e-3)
+        rule = module.policy.actor.rule
+        if config.rule_weight and rule is not None:
+            # Stay near the rule unless the critic is sure: Fujimoto & Gu 2021, "A Minimalist Approach to Offline
+            # Reinforcement Learning", eq. 3, with the rule in the place of the data's behaviour.
+            loss = loss + config.rule_weight * ((actions - rule(observations)) * module.action_mask).square().mean()
+        return loss
 
     def compute_gradients(self, loss_per_module: dict[str, Tensor], **kwargs: Any) -> dict[Any, Tensor]:
         """Gradients of what was part of the loss, averaged over learners."""

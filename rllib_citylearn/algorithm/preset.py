@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,21 @@ class RunnersConfig:
 
 
 @dataclass(frozen=True)
+class ValidationConfig:
+    """How the best policy of a run is found: by playing the same stretches of the training data without noise.
+
+    Attributes:
+        starts: time steps of the data at which the stretches start; none trains without validation and keeps the last.
+        episode_steps: length of a stretch in time steps.
+        every_minutes: minutes of training between two validations; one is made before the first and after the last too.
+    """
+
+    starts: tuple[int, ...] = ()
+    episode_steps: int = 336
+    every_minutes: float = 1.0
+
+
+@dataclass(frozen=True)
 class ReportConfig:
     """How the trained policy is judged, always by CityLearn's own ``evaluate()``.
 
@@ -67,7 +82,7 @@ class Preset:
         environment: fields of ``CommunityEnvConfig``.
         model: fields of ``CommunityModuleConfig``.
         training: arguments of ``CooperativeMADDPGConfig.training``.
-        runners, stop, report: see their classes.
+        runners, stop, validation, report: see their classes.
     """
 
     name: str
@@ -77,6 +92,7 @@ class Preset:
     training: Mapping[str, Any]
     runners: RunnersConfig = field(default_factory=RunnersConfig)
     stop: StopConfig = field(default_factory=StopConfig)
+    validation: ValidationConfig = field(default_factory=ValidationConfig)
     report: ReportConfig = field(default_factory=ReportConfig)
 
     @classmethod
@@ -86,7 +102,13 @@ class Preset:
         if not isinstance(values.get("name"), str) or not values["name"].replace("-", "").replace("_", "").isalnum():
             raise ConfigError(f"A preset needs a name of letters, digits, - and _; got {values.get('name')!r}.")
         sections = {}
-        for key, kind in (("runners", RunnersConfig), ("stop", StopConfig), ("report", ReportConfig)):
+        kinds: dict[str, type[Any]] = {
+            "runners": RunnersConfig,
+            "stop": StopConfig,
+            "validation": ValidationConfig,
+            "report": ReportConfig,
+        }
+        for key, kind in kinds.items():
             sections[key] = _section(key, kind, values.get(key))
         model = dict(values.get("model") or {})
         _only_known("model", model, {f.name for f in fields(CommunityModuleConfig)})
@@ -119,6 +141,12 @@ class Preset:
             raise ConfigError("stop.minutes has to be above 0 and stop.env_steps at least 1.")
         if self.runners.num_env_runners < 0 or self.report.processes < 1:
             raise ConfigError("runners.num_env_runners must not be negative, report.processes has to be at least 1.")
+        runners = max(1, self.runners.num_env_runners)
+        if len(self.validation.starts) % runners or self.validation.every_minutes <= 0:
+            raise ConfigError(
+                f"validation.starts has {len(self.validation.starts)} entries for {runners} runner(s), which share them "
+                "evenly; give a multiple, and validation.every_minutes above 0."
+            )
         self.config().validate()
 
     def to_dict(self) -> dict[str, Any]:
@@ -131,6 +159,7 @@ class Preset:
             "training": _plain(dict(self.training)),
             "runners": asdict(self.runners),
             "stop": asdict(self.stop),
+            "validation": _plain(asdict(self.validation)),
             "report": _plain(asdict(self.report)),
         }
 
@@ -147,13 +176,24 @@ class Preset:
             .rl_module(model_config=asdict(self.model))
             .debugging(seed=self.seed)
         )
+        if self.validation.starts:
+            stretches = replace(
+                self.environment,
+                starts=self.validation.starts,
+                episode_steps=self.validation.episode_steps,
+                random_initial_soc=False,
+            )
+            configured.evaluation(
+                evaluation_num_env_runners=max(1, self.runners.num_env_runners),
+                evaluation_config={"env_config": asdict(stretches), "explore": False},
+            )
         return configured
 
 
 def _section(key: str, kind: type[Any], values: Any) -> Any:
     values = dict(values or {})
     _only_known(key, values, {f.name for f in fields(kind)})
-    for name in ("baselines", "window"):
+    for name in ("baselines", "window", "starts"):
         if values.get(name) is not None:
             values[name] = tuple(values[name])
     return kind(**values)

@@ -11,11 +11,25 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 from rllib_citylearn.algorithm.preset import Preset
+from rllib_citylearn.algorithm.validation import validate
+from rllib_citylearn.export.checkpoint import save_checkpoint
 
-_COLUMNS = ("seconds", "env_steps", "updates", "score", "team_return", "env_steps_per_s", "updates_per_s")
+if TYPE_CHECKING:
+    from rllib_citylearn.algorithm.maddpg import CooperativeMADDPG
+
+_COLUMNS = (
+    "seconds",
+    "env_steps",
+    "updates",
+    "score",
+    "validation_score",
+    "team_return",
+    "env_steps_per_s",
+    "updates_per_s",
+)
 _CHECKPOINT_EVERY_S = 120.0
 _LINE_EVERY_S = 10.0
 
@@ -25,14 +39,20 @@ class TrainingResult:
     """What a training run came to.
 
     Attributes:
-        checkpoint: folder of the last checkpoint.
+        last: folder of the last checkpoint.
+        best: folder of the checkpoint with the lowest validation score; the last one in runs without validation.
+        best_score: its validation score; None without validation.
+        best_updates: gradient steps behind it.
         env_steps: environment steps sampled.
         updates: gradient steps.
         seconds: wall-clock seconds of training, without start-up.
         interrupted: whether a signal ended it before its time.
     """
 
-    checkpoint: Path
+    last: Path
+    best: Path
+    best_score: float | None
+    best_updates: int
     env_steps: int
     updates: int
     seconds: float
@@ -44,55 +64,102 @@ def train(preset: Preset, folder: Path, run: Mapping[str, Any], say: Callable[[s
 
     Args:
         preset: the run.
-        folder: the run's folder; gets ``checkpoint/`` and ``progress.csv``.
-        run: JSON-ready description of the run, stored with the checkpoint.
+        folder: the run's folder; gets ``last/`` and ``best/`` (checkpoints) and ``progress.csv``.
+        run: JSON-ready description of the run, stored with the checkpoints.
         say: called with each line for the user.
     """
-    from rllib_citylearn.export.checkpoint import save_checkpoint
-
     folder.mkdir(parents=True, exist_ok=True)
-    checkpoint = folder / "checkpoint"
-    with _ray_session(preset.runners.num_env_runners), _stop_signal() as stopped:
+    with _ray_session(preset), _stop_signal() as stopped:
         say("Building environments and networks ...")
         algorithm = preset.config().build_algo()
         try:
             say(
-                f"Training for {preset.stop.minutes:g} minutes on {max(1, preset.runners.num_env_runners)} runner(s). "
-                "score: cost, carbon and grid over no control in the latest training weeks, with exploration noise; "
-                "lower is better."
+                f"Training for {preset.stop.minutes:g} minutes. Scores are cost, carbon and grid over no control, lower is "
+                "better: 'training' on the latest episodes with exploration noise, 'validation' on fixed weeks without."
             )
-            start = last_line = last_checkpoint = time.monotonic()
-            with (folder / "progress.csv").open("w", newline="") as file:
-                table = _table(file)
-                while True:
-                    result = algorithm.train()
-                    now = time.monotonic()
-                    elapsed = now - start
-                    table.writerow({**{key: result[key] for key in _COLUMNS[1:]}, "seconds": round(elapsed, 1)})
-                    file.flush()
-                    done = _done(preset, elapsed, result)
-                    if done or stopped() or now - last_line >= _LINE_EVERY_S:
-                        say(progress_line(preset, elapsed, result))
-                        last_line = now
-                    if done or stopped():
-                        break
-                    if now - last_checkpoint >= _CHECKPOINT_EVERY_S:
-                        save_checkpoint(algorithm, checkpoint, run)
-                        last_checkpoint = now
-            save_checkpoint(algorithm, checkpoint, run)
-            return TrainingResult(checkpoint, result["env_steps"], result["updates"], elapsed, stopped())
+            return _Training(preset, folder, run, say, algorithm).run(stopped)
         finally:
             algorithm.stop()
 
 
-def progress_line(preset: Preset, elapsed: float, result: Mapping[str, Any]) -> str:
-    """One line of progress: share done, time left, steps, score, speed."""
+class _Training:
+    """The loop of one run and what it remembers."""
+
+    def __init__(
+        self,
+        preset: Preset,
+        folder: Path,
+        run: Mapping[str, Any],
+        say: Callable[[str], None],
+        algorithm: CooperativeMADDPG,
+    ) -> None:
+        self.preset, self.folder, self.description, self.say = preset, folder, run, say
+        self.algorithm = algorithm
+        self.best_score: float | None = None
+        self.best_updates = 0
+        self.validation = math.nan
+
+    def run(self, stopped: Callable[[], bool]) -> TrainingResult:
+        """Train, validate and save until the end."""
+        self._validate(updates=0)
+        start = last_line = last_saved = last_validated = time.monotonic()
+        with (self.folder / "progress.csv").open("w", newline="") as file:
+            table = csv.DictWriter(file, _COLUMNS)
+            table.writeheader()
+            while True:
+                result = self.algorithm.train()
+                now = time.monotonic()
+                elapsed = now - start
+                done = _share(self.preset, elapsed, result) >= 1.0 or stopped()
+                if done or now - last_validated >= 60.0 * self.preset.validation.every_minutes:
+                    self._validate(result["updates"])
+                    last_validated = time.monotonic()
+                if not self.preset.validation.starts and now - last_saved >= _CHECKPOINT_EVERY_S:
+                    self._save("last")
+                    last_saved = time.monotonic()
+                values = {key: result[key] for key in _COLUMNS if key in result}
+                table.writerow({**values, "seconds": round(elapsed, 1), "validation_score": self.validation})
+                file.flush()
+                if done or now - last_line >= _LINE_EVERY_S:
+                    self.say(progress_line(self.preset, elapsed, result, self.validation))
+                    last_line = now
+                if done:
+                    break
+        self._save("last")
+        return TrainingResult(
+            last=self.folder / "last",
+            best=self.folder / ("best" if self.best_score is not None else "last"),
+            best_score=self.best_score,
+            best_updates=self.best_updates if self.best_score is not None else result["updates"],
+            env_steps=result["env_steps"],
+            updates=result["updates"],
+            seconds=elapsed,
+            interrupted=stopped(),
+        )
+
+    def _validate(self, updates: int) -> None:
+        """Play the validation stretches and keep the policy if none was better."""
+        stretches = len(self.preset.validation.starts)
+        if not stretches:
+            return
+        self.validation = validate(self.algorithm, stretches)["score"]
+        if self.best_score is None or self.validation < self.best_score:
+            self.best_score, self.best_updates = self.validation, updates
+            self._save("best")
+
+    def _save(self, name: str) -> None:
+        save_checkpoint(self.algorithm, self.folder / name, self.description)
+
+
+def progress_line(preset: Preset, elapsed: float, result: Mapping[str, Any], validation: float) -> str:
+    """One line of progress: share done, time left, steps, scores, speed."""
     share = _share(preset, elapsed, result)
     left = elapsed * (1.0 / share - 1.0) if share > 0 else math.inf
-    score = f"{result['score']:.3f}" if math.isfinite(result["score"]) else "  -  "
+    training, validated = (f"{x:.3f}" if math.isfinite(x) else "  -  " for x in (result["score"], validation))
     return (
         f"{share:4.0%}  {int(left) // 60:d}:{int(left) % 60:02d} left  steps {result['env_steps']:>7,}  "
-        f"updates {result['updates']:>6,}  score {score}  {result['env_steps_per_s']:6.0f} steps/s"
+        f"updates {result['updates']:>6,}  training {training}  "
+        f"validation {validated}  {result['env_steps_per_s']:6.0f} steps/s"
     )
 
 
@@ -103,19 +170,9 @@ def _share(preset: Preset, elapsed: float, result: Mapping[str, Any]) -> float:
     return min(1.0, max(shares))
 
 
-def _done(preset: Preset, elapsed: float, result: Mapping[str, Any]) -> bool:
-    return _share(preset, elapsed, result) >= 1.0
-
-
-def _table(file: TextIO) -> csv.DictWriter[str]:
-    table = csv.DictWriter(file, _COLUMNS)
-    table.writeheader()
-    return table
-
-
 @contextmanager
-def _ray_session(num_env_runners: int) -> Iterator[None]:
-    """A local Ray with a core a runner, unless the caller has connected to one already."""
+def _ray_session(preset: Preset) -> Iterator[None]:
+    """A local Ray with room for every runner, unless the caller has connected to one already."""
     import ray
 
     for name in ("ray.rllib", "ray.tune", "ray"):
@@ -123,8 +180,10 @@ def _ray_session(num_env_runners: int) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
+    # Training and validation runners take turns, so that they share the cores; Ray has to count them one by one.
+    runners = preset.runners.num_env_runners + (max(1, preset.runners.num_env_runners) if preset.validation.starts else 0)
     ray.init(
-        num_cpus=num_env_runners + 1,
+        num_cpus=runners + 1,
         include_dashboard=False,
         log_to_driver=False,
         logging_level=logging.ERROR,

@@ -66,14 +66,18 @@ def run(args: argparse.Namespace) -> int:
         "seed": preset.seed,
         "env_steps": result.env_steps,
         "updates": result.updates,
+        "validation_score": result.best_score,
+        "updates_of_the_policy": result.best_updates,
         "minutes": round(result.seconds / 60.0, 2),
         "interrupted": result.interrupted,
         "engine": "citylearn",
         "preset": preset.to_dict(),
     }
+    if result.best_score is not None:
+        _say(f"Best on the validation weeks: {result.best_score:.4f}, after {result.best_updates:,} updates.")
     _say("Exporting the policy ...")
     bundle = folder / "bundle"
-    export_checkpoint(result.checkpoint, bundle, name=folder.name)
+    export_checkpoint(result.best, bundle, name=folder.name)
     _say(f"Judging it and {', '.join(preset.report.baselines)} in CityLearn ...")
     evaluations = evaluate(
         [BundleSpec(str(bundle), "policy"), *(BaselineSpec(name) for name in preset.report.baselines)],
@@ -96,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
         ("report", "report.md"),
         ("numbers", "report.json"),
         ("pictures", "figures"),
-        ("checkpoint", "checkpoint"),
+        ("checkpoint", result.best.name),
         ("bundle", "bundle"),
         ("progress", "progress.csv"),
     ):

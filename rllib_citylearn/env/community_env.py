@@ -28,6 +28,9 @@ class CommunityEnvConfig:
         window: first and last time step of the data to visit, both included; None is all of it.
         episode_steps: length of an episode in time steps; None is the whole window.
         random_start: start each episode at a random step of the window (True) or at its beginning (False).
+        starts: time steps at which episodes start in turn, instead of either; several runners take turns with them.
+        random_initial_soc: fill each battery to a random level at the start of an episode, so that a learner sees the same
+            hour with full and empty batteries; for training only, since the energy is a gift that the KPIs contain.
         random_seed: CityLearn's seed for what the schema leaves out; None keeps the schema's.
         reward_weights: weights of the reward's terms by name.
         ranges: physical ranges by feature name, as stored with a policy; None fits them to the data.
@@ -38,6 +41,8 @@ class CommunityEnvConfig:
     window: tuple[int, int] | None = None
     episode_steps: int | None = None
     random_start: bool = False
+    starts: Sequence[int] | None = None
+    random_initial_soc: bool = False
     random_seed: int | None = None
     reward_weights: Mapping[str, float] = field(default_factory=lambda: asdict(RewardWeights()))
     ranges: Mapping[str, Sequence[float]] | None = None
@@ -96,6 +101,10 @@ class CityLearnMultiAgentEnv(MultiAgentEnv):
             for agent in self.features.agents
         }
         self._random = np.random.default_rng()
+        self._initial_soc = [building.electrical_storage.initial_soc for building in self.citylearn.buildings]
+        # RLlib numbers remote runners from 1: each begins with a start of its own and steps over the others'.
+        self._turn = max(int(getattr(config, "worker_index", 0)) - 1, 0)
+        self._turns = max(int(getattr(config, "num_workers", 0) or 0), 1)
         self._totals: dict[str, tuple[float, float]] = {}
 
     def _checked_episode_steps(self) -> int:
@@ -116,14 +125,10 @@ class CityLearnMultiAgentEnv(MultiAgentEnv):
         """Start an episode. ``options={"start": step}`` chooses the data's time step to start at."""
         if seed is not None:
             self._random = np.random.default_rng(seed)
-        latest = self._last - 1 - self._episode_steps
-        start = self._first
-        if options and "start" in options:
-            start = int(options["start"])
-            if not self._first <= start <= latest:
-                raise ConfigError(f"An episode can start at the steps {self._first} to {latest}, not at {start}.")
-        elif self.config.random_start:
-            start = int(self._random.integers(self._first, latest + 1))
+        start = self._choose_start(options)
+        if self.config.random_initial_soc:
+            for building, lowest in zip(self.citylearn.buildings, self._initial_soc, strict=True):
+                building.electrical_storage.initial_soc = float(self._random.uniform(lowest, 1.0))
         self.citylearn.episode_time_steps = [(start, start + self._episode_steps + 1)]
         observations, _ = self.citylearn.reset()
         self._step = start
@@ -132,6 +137,22 @@ class CityLearnMultiAgentEnv(MultiAgentEnv):
         self._totals = {}
         self.agents = list(self.possible_agents)
         return self._encoded(observations), {}
+
+    def _choose_start(self, options: dict[str, Any] | None) -> int:
+        """The time step of the data at which the next episode starts."""
+        latest = self._last - 1 - self._episode_steps
+        if options and "start" in options:
+            start = int(options["start"])
+        elif self.config.starts:
+            start = int(self.config.starts[self._turn % len(self.config.starts)])
+            self._turn += self._turns
+        elif self.config.random_start:
+            return int(self._random.integers(self._first, latest + 1))
+        else:
+            return self._first
+        if not self._first <= start <= latest:
+            raise ConfigError(f"An episode can start at the steps {self._first} to {latest}, not at {start}.")
+        return start
 
     def step(
         self, actions: Mapping[str, Any]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import shutil
@@ -54,6 +55,7 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory, challenge_2022: Path) -
         },
         "runners": {"num_env_runners": 1},
         "stop": {"minutes": 2, "env_steps": 900},
+        "validation": {"starts": [0, 500], "episode_steps": 24, "every_minutes": 0.05},
         "report": {"baselines": ["no-control", "bau"], "window": [0, 800], "processes": 2},
     }
     (folder / "tiny.yaml").write_text(yaml.safe_dump(preset))
@@ -71,11 +73,15 @@ def test_training_ends_with_a_table_whose_numbers_are_in_the_report(run_folder: 
         lines = [line.split() for line in printed.splitlines()]
         assert [str(row["policy"]), f"{row['score']:.3f}"] in [line[:2] for line in lines]
     assert {e["policy"] for e in report["evaluations"]} == {"policy", "no-control", "bau"}
-    for name in ("report.md", "report.json", "checkpoint", "bundle", "progress.csv"):
+    for name in ("report.md", "report.json", "best", "bundle", "progress.csv"):
         assert str(run_folder / name) in printed
         assert (run_folder / name).exists()
     assert (run_folder / "figures" / "week.png").stat().st_size > 10_000
     assert report["training"]["env_steps"] >= 900
+    with (run_folder / "progress.csv").open() as file:
+        scores = [float(row["validation_score"]) for row in csv.DictReader(file)]
+    assert report["training"]["validation_score"] <= min(scores)
+    verify_checkpoint(run_folder / "last")
     assert report["data"]["sha256"]
     assert "steps/s" in printed, "progress is visible"
 
@@ -93,7 +99,7 @@ def recorded(challenge_2022: Path, steps: int = 60) -> list[list[list[float]]]:
 
 
 def test_the_bundle_acts_as_the_checkpoint_does(run_folder: Path, challenge_2022: Path):
-    module = load_module(run_folder / "checkpoint")
+    module = load_module(run_folder / "best")
     bundle = read_bundle(run_folder / "bundle")
     runtime = PolicyRuntime(bundle)
     assert runtime.building_names == tuple(module.layout.agents) == ("Building_1", "Building_2", "Building_10")
@@ -105,7 +111,7 @@ def test_the_bundle_acts_as_the_checkpoint_does(run_folder: Path, challenge_2022
 
 
 def test_exporting_again_gives_the_same_policy(run_folder: Path, tmp_path: Path, challenge_2022: Path):
-    done = cli("export", run_folder / "checkpoint", tmp_path / "bundle", "--name", "again")
+    done = cli("export", run_folder / "best", tmp_path / "bundle", "--name", "again")
     assert done.returncode == 0, done.stderr
     one, two = (PolicyRuntime(read_bundle(path)) for path in (run_folder / "bundle", tmp_path / "bundle"))
     for rows in recorded(challenge_2022, 5):
@@ -144,7 +150,7 @@ def test_the_newest_run_is_served(run_folder: Path, challenge_2022: Path):
 
 
 def _copy(run_folder: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(run_folder / "checkpoint", tmp_path / "checkpoint"))
+    return Path(shutil.copytree(run_folder / "best", tmp_path / "checkpoint"))
 
 
 @pytest.mark.parametrize("harm", ["truncate", "flip", "remove", "checksums"])
@@ -179,7 +185,7 @@ def test_a_folder_that_is_no_checkpoint_is_refused(tmp_path: Path):
 def test_exporting_over_something_else_leaves_it_alone(run_folder: Path, tmp_path: Path):
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(BundleError):
-        export_checkpoint(run_folder / "checkpoint", tmp_path)
+        export_checkpoint(run_folder / "best", tmp_path)
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
 
