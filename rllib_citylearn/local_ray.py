@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 
@@ -15,3 +16,12 @@ def prepare_environment() -> None:
         # Without a token of its own, Ray would write one to the home folder and ask later clusters for it.
         os.environ["RAY_AUTH_MODE"] = "token"
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+
+
+def quiet() -> None:
+    """Keep Ray's and RLlib's log at errors; importing Ray resets these levels, so call this after it.
+
+    RLlib warns about choices that are made on purpose here: connectors of our own, evaluation on demand.
+    """
+    for name in ("ray", "ray.rllib", "ray.tune"):
+        logging.getLogger(name).setLevel(logging.ERROR)

@@ -115,6 +115,8 @@ class CooperativeMADDPGConfig(AlgorithmConfig):
     def validate(self) -> None:
         """Refuse what cannot work before anything is started."""
         super().validate()
+        if self.in_evaluation:
+            return  # RLlib validates a copy for its evaluation runners, which neither replay nor learn
         CommunityModuleConfig.from_dict(dict(self.model_config))
         batch = self.total_train_batch_size
         checks = {

@@ -174,7 +174,7 @@ class Preset:
             .env_runners(num_env_runners=self.runners.num_env_runners)
             .learners(num_learners=0, num_gpus_per_learner=self.runners.num_gpus_per_learner)
             .rl_module(model_config=asdict(self.model))
-            .debugging(seed=self.seed)
+            .debugging(seed=self.seed, log_level="ERROR")
         )
         if self.validation.starts:
             stretches = replace(

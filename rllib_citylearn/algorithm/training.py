@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from rllib_citylearn.algorithm.preset import Preset
 from rllib_citylearn.algorithm.validation import validate
 from rllib_citylearn.export.checkpoint import save_checkpoint
+from rllib_citylearn.local_ray import quiet
 
 if TYPE_CHECKING:
     from rllib_citylearn.algorithm.maddpg import CooperativeMADDPG
@@ -175,8 +176,6 @@ def _ray_session(preset: Preset) -> Iterator[None]:
     """A local Ray with room for every runner, unless the caller has connected to one already."""
     import ray
 
-    for name in ("ray.rllib", "ray.tune", "ray"):
-        logging.getLogger(name).setLevel(logging.ERROR)
     if ray.is_initialized():
         yield
         return
@@ -189,6 +188,7 @@ def _ray_session(preset: Preset) -> Iterator[None]:
         logging_level=logging.ERROR,
         object_store_memory=500 * 2**20,
     )
+    quiet()
     try:
         yield
     finally:

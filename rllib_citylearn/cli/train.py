@@ -41,7 +41,9 @@ def run(args: argparse.Namespace) -> int:
     from rllib_citylearn.evaluation.report import installed_versions
     from rllib_citylearn.export import export_checkpoint, read_bundle, write_bundle
     from rllib_citylearn.files import write_json
+    from rllib_citylearn.local_ray import quiet
 
+    quiet()
     preset = _with_options(Preset.read(args.preset), args)
     folder = args.runs / (args.name or f"{preset.name}-{datetime.now(UTC):%Y%m%d-%H%M%S}")
     if folder.exists():

@@ -296,6 +296,10 @@ class CommunityFeatures:
             self.action_mask[i, action_slots] = True
         self._alone, self._together = self._encoders()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled as what it was made from: every space of a community carries it to every worker."""
+        return CommunityFeatures, (self.agents, self.ranges)
+
     @staticmethod
     def _require_known(what: str, names: Iterable[str], table: Mapping[str, Any]) -> None:
         unknown = sorted(set(names) - set(table))

@@ -49,6 +49,7 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory, challenge_2022: Path) -
         "model": {"hidden": 16, "hint_size": 4, "coordinator_width": 8},
         "training": {
             "warmup_steps": 100,
+            "n_step": 2,
             "critic_warmup_updates": 50,
             "train_batch_size_per_learner": 16,
             "replay_capacity": 2000,

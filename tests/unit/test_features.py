@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import replace
 from itertools import pairwise
 
@@ -115,6 +116,8 @@ def test_description_round_trip():
     rows = [[7, 2, 2.0, 0.1], [9.0, 22, -0.1]]
     assert np.array_equal(again.encode(rows), community.encode(rows))
     assert again.to_dict() == community.to_dict()
+    travelled = pickle.loads(pickle.dumps(community))
+    assert np.array_equal(travelled.encode(rows), community.encode(rows))
     assert again.clipped(rows) == [("Building_2", "non_shiftable_load", 9.0)]
 
 
