@@ -54,7 +54,7 @@ class CooperativeMADDPGLearner(TorchLearner):
             self.register_optimizer(
                 module_id=module_id,
                 optimizer_name=name,
-                optimizer=torch.optim.Adam(parameters, foreach=True),
+                optimizer=torch.optim.Adam(parameters),
                 params=parameters,
                 lr_or_lr_schedule=learning_rate,
             )

@@ -162,6 +162,21 @@ def test_tune_runs_it_and_finds_flat_metrics(tmp_path: Path):
     again.stop()
 
 
+def test_learning_rates_follow_their_schedule():
+    algorithm = config(actor_lr=[[0, 1e-3], [100, 1e-4]]).build_algo()
+    try:
+        algorithm.train()
+        learner = algorithm.learner_group._learner
+        early = float(learner.get_optimizer("community", "actor").param_groups[0]["lr"])
+        for _ in range(3):
+            algorithm.train()
+        late = float(learner.get_optimizer("community", "actor").param_groups[0]["lr"])
+        assert 1e-4 < early < 1e-3
+        assert late == pytest.approx(1e-4)
+    finally:
+        algorithm.stop()
+
+
 def test_the_critic_learns_first_if_told_to():
     algorithm = config(critic_warmup_updates=10**6).build_algo()
     try:
