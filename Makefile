@@ -17,7 +17,7 @@ help: ## Show this list
 # One rule installs everything; it runs again only when the pins change.
 $(INSTALLED): pyproject.toml constraints.txt
 	@echo "Installing into $(VENV) (a few minutes, once) ..."
-	@$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed; call make PYTHON=/path/to/python3.11"'
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed; call make PYTHON=/path/to/python3.11")'
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) install --quiet --constraint constraints.txt --editable ".[train,serve,dev]"
 	@$(PIP) install --quiet --constraint constraints.txt --no-deps citylearn

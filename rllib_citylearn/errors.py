@@ -29,3 +29,7 @@ class BundleError(UserError):
 
 class CheckpointError(UserError):
     """A checkpoint that is incomplete or does not fit what is asked of it."""
+
+
+class TrainingError(UserError):
+    """Training that cannot go on; what was saved before stays."""

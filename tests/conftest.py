@@ -48,6 +48,6 @@ def ray_session() -> Iterator[None]:
     """One Ray for all tests that need it."""
     import ray
 
-    ray.init(num_cpus=3, include_dashboard=False, log_to_driver=False, object_store_memory=300 * 2**20)
+    ray.init(address="local", num_cpus=3, include_dashboard=False, log_to_driver=False, object_store_memory=300 * 2**20)
     yield
     ray.shutdown()

@@ -7,6 +7,7 @@ from typing import Any
 from ray.rllib.algorithms.algorithm_config import AlgorithmConfig, NotProvided
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 
+from rllib_citylearn.algorithm.checks import learning_rate_fault
 from rllib_citylearn.algorithm.connectors import joint_env_to_module, joint_module_to_env
 from rllib_citylearn.algorithm.env_runner import CommunityEnvRunner
 from rllib_citylearn.algorithm.names import COMMUNITY, community_of_agent
@@ -86,7 +87,7 @@ class CooperativeMADDPGConfig(AlgorithmConfig):
         Args:
             actor_lr, critic_lr: learning rates (> 0), or schedules ``[[environment step, rate], ...]``.
             n_step: rewards summed before the critic's value of what follows (>= 1).
-            tau: share by which targets move towards their networks at each policy update, (0, 1].
+            tau: share by which targets move towards their networks every ``policy_delay`` gradient steps, (0, 1].
             policy_delay: gradient steps of the critics for one of the policy (>= 1).
             critic_warmup_updates: gradient steps of the critics before the policy's first (>= 0); a policy that follows
                 critics which know nothing yet forgets the rule it started from.
@@ -142,7 +143,8 @@ class CooperativeMADDPGConfig(AlgorithmConfig):
                 self.num_envs_per_env_runner >= 1 and batch >= 1
             ),
         }
-        wrong = [sentence for sentence, fine in checks.items() if not fine]
+        rates = (learning_rate_fault("actor_lr", self.actor_lr), learning_rate_fault("critic_lr", self.critic_lr))
+        wrong = [sentence for sentence, fine in checks.items() if not fine] + [fault for fault in rates if fault]
         if wrong:
             raise ConfigError("This configuration can't work: " + "; ".join(wrong) + ".")
 

@@ -49,7 +49,8 @@ class JointObservations(ConnectorV2):
             if _acts(episode):
                 for row, agent in enumerate(layout.agents):
                     layout.place_observation(agent, row, episode.agent_episodes[agent].get_observations(-1), joint[e])
-        ids = [episode.id_ for episode in episodes]
+        # An episode counts as known once it acts, so that its noise restarts with its first action.
+        ids = [episode.id_ if _acts(episode) else None for episode in episodes]
         known = self._episode_ids or [None] * len(ids)
         reset = [new != old for new, old in zip(ids, known, strict=True)]
         self._episode_ids = list(ids)

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from rllib_citylearn.algorithm.names import BUILDING_REWARDS, COMMUNITY, DISCOUNT, DISTRICT_REWARD
+from rllib_citylearn.errors import TrainingError
 from rllib_citylearn.modules.community_module import CommunityRLModule
 from rllib_citylearn.modules.networks import team_value
 
@@ -79,7 +80,7 @@ class CooperativeMADDPGLearner(TorchLearner):
             loss = loss + actor_loss
         self.metrics.log_dict(metrics, key=module_id, window=1)
         if not torch.isfinite(loss):
-            raise FloatingPointError(
+            raise TrainingError(
                 f"The loss is {float(loss)} after {self._gradient_steps} gradient steps; the last checkpoint still holds "
                 "the weights from before. Lower the learning rates or set grad_clip."
             )

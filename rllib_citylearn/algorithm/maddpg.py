@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any
 
@@ -50,6 +51,7 @@ class CooperativeMADDPG(Algorithm):
         self._agents = len(layout.agents)
         self._update_debt = 0.0
         self._updates = 0
+        self._score = self._team_return = float("nan")
 
     def training_step(self) -> None:
         """One round: every runner a fragment, then the gradient steps that these environment steps have earned."""
@@ -105,8 +107,12 @@ class CooperativeMADDPG(Algorithm):
         result["updates"] = self._updates
         result["env_steps_per_s"] = (self.replay.added - steps) / seconds
         result["updates_per_s"] = (self._updates - updates) / seconds
-        result["score"] = float(runners.get("kpis", {}).get("score", float("nan")))
-        result["team_return"] = float(runners.get(EPISODE_RETURN_MEAN, float("nan"))) / self._agents
+        score = float(runners.get("kpis", {}).get("score", float("nan")))
+        team_return = float(runners.get(EPISODE_RETURN_MEAN, float("nan"))) / self._agents
+        # Iterations in which no episode ended say nothing new.
+        self._score = self._score if math.isnan(score) else score
+        self._team_return = self._team_return if math.isnan(team_return) else team_return
+        result["score"], result["team_return"] = self._score, self._team_return
         return result
 
     def get_checkpointable_components(self) -> list[tuple[str, Any]]:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
 import yaml
+from ray.rllib.algorithms.algorithm_config import AlgorithmConfig, NotProvided
 
+from rllib_citylearn.algorithm.checks import checked_keys, from_mapping, nearest
 from rllib_citylearn.algorithm.config import CooperativeMADDPGConfig
+from rllib_citylearn.baselines import BASELINES
 from rllib_citylearn.env.community_env import CityLearnMultiAgentEnv, CommunityEnvConfig
+from rllib_citylearn.env.reward import RewardWeights
 from rllib_citylearn.errors import ConfigError
 from rllib_citylearn.modules.community_module import CommunityModuleConfig
 
@@ -86,10 +91,10 @@ class Preset:
     """
 
     name: str
-    seed: int
-    environment: CommunityEnvConfig
-    model: CommunityModuleConfig
-    training: Mapping[str, Any]
+    seed: int = 0
+    environment: CommunityEnvConfig = field(default_factory=CommunityEnvConfig)
+    model: CommunityModuleConfig = field(default_factory=CommunityModuleConfig)
+    training: Mapping[str, Any] = field(default_factory=dict)
     runners: RunnersConfig = field(default_factory=RunnersConfig)
     stop: StopConfig = field(default_factory=StopConfig)
     validation: ValidationConfig = field(default_factory=ValidationConfig)
@@ -97,29 +102,10 @@ class Preset:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Preset:
-        """A preset from a mapping; unknown and missing keys are refused by name."""
-        _only_known("the preset", values, {f.name for f in fields(cls)})
-        if not isinstance(values.get("name"), str) or not values["name"].replace("-", "").replace("_", "").isalnum():
-            raise ConfigError(f"A preset needs a name of letters, digits, - and _; got {values.get('name')!r}.")
-        sections = {}
-        kinds: dict[str, type[Any]] = {
-            "runners": RunnersConfig,
-            "stop": StopConfig,
-            "validation": ValidationConfig,
-            "report": ReportConfig,
-        }
-        for key, kind in kinds.items():
-            sections[key] = _section(key, kind, values.get(key))
-        model = dict(values.get("model") or {})
-        _only_known("model", model, {f.name for f in fields(CommunityModuleConfig)})
-        preset = cls(
-            name=values["name"],
-            seed=int(values.get("seed", 0)),
-            environment=CommunityEnvConfig.from_dict(values.get("environment") or {}),
-            model=CommunityModuleConfig(**model),
-            training=dict(values.get("training") or {}),
-            **sections,
-        )
+        """A preset from a mapping; unknown and missing keys and values that can't work are refused by name."""
+        preset = from_mapping(cls, values)
+        checked_keys(_training_kinds(), preset.training, "training")
+        from_mapping(RewardWeights, preset.environment.reward_weights, "environment.reward_weights")
         preset._check()
         return preset
 
@@ -127,27 +113,36 @@ class Preset:
     def read(cls, path: Path) -> Preset:
         """A preset from a YAML file."""
         try:
-            values = yaml.safe_load(path.read_text())
+            values = yaml.safe_load(path.read_text(encoding="utf-8"))
         except OSError as error:
             raise ConfigError(f"The preset {path} can't be read: {error.strerror}. See tune_configs/.") from error
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, ValueError) as error:  # ValueError: bytes that are no text, dates that do not exist
             raise ConfigError(f"The preset {path} is not valid YAML: {error}") from error
         if not isinstance(values, dict):
             raise ConfigError(f"The preset {path} holds no keys; see tune_configs/quick.yaml for the form.")
         return cls.from_dict(values)
 
+    def __post_init__(self) -> None:
+        for key, expected, fine in _LIMITS:
+            value = reduce(getattr, key.split("."), self)
+            if value is not None and not fine(value):
+                shown = list(value) if isinstance(value, tuple) else value
+                raise ConfigError(f"{key} is {shown!r}; expected {expected}.")
+        for name in self.report.baselines:
+            if name not in BASELINES:
+                raise ConfigError(f"report.baselines has {name!r}, which is no baseline.{nearest(name, BASELINES)}")
+
     def _check(self) -> None:
-        if self.stop.minutes <= 0 or (self.stop.env_steps is not None and self.stop.env_steps < 1):
-            raise ConfigError("stop.minutes has to be above 0 and stop.env_steps at least 1.")
-        if self.runners.num_env_runners < 0 or self.report.processes < 1:
-            raise ConfigError("runners.num_env_runners must not be negative, report.processes has to be at least 1.")
         runners = max(1, self.runners.num_env_runners)
-        if len(self.validation.starts) % runners or self.validation.every_minutes <= 0:
+        if len(self.validation.starts) % runners:
             raise ConfigError(
                 f"validation.starts has {len(self.validation.starts)} entries for {runners} runner(s), which share them "
-                "evenly; give a multiple, and validation.every_minutes above 0."
+                f"evenly; expected a multiple of {runners}."
             )
-        self.config().validate()
+        try:
+            self.config().validate()
+        except (ConfigError, TypeError, ValueError) as error:  # RLlib's own checks raise the latter two
+            raise ConfigError(f"training: {error}") from error
 
     def to_dict(self) -> dict[str, Any]:
         """The preset as plain values, ready for YAML and JSON."""
@@ -156,60 +151,88 @@ class Preset:
             "seed": self.seed,
             "environment": _plain(asdict(self.environment)),
             "model": asdict(self.model),
-            "training": _plain(dict(self.training)),
+            "training": _plain(self.training),
             "runners": asdict(self.runners),
             "stop": asdict(self.stop),
             "validation": _plain(asdict(self.validation)),
             "report": _plain(asdict(self.report)),
         }
 
+    def stretches(self) -> CommunityEnvConfig:
+        """The environment in which policies are validated."""
+        return replace(
+            self.environment,
+            starts=self.validation.starts,
+            episode_steps=self.validation.episode_steps,
+            random_initial_soc=False,
+        )
+
     def config(self) -> CooperativeMADDPGConfig:
         """The RLlib config of this run."""
-        try:
-            config = CooperativeMADDPGConfig().training(**self.training)
-        except TypeError as error:
-            raise ConfigError(f"training: {error}. See CooperativeMADDPGConfig.training for the names.") from error
         configured: CooperativeMADDPGConfig = (
-            config.environment(CityLearnMultiAgentEnv, env_config=asdict(self.environment))
+            CooperativeMADDPGConfig()
+            .training(**self.training)
+            .environment(CityLearnMultiAgentEnv, env_config=asdict(self.environment))
             .env_runners(num_env_runners=self.runners.num_env_runners)
             .learners(num_learners=0, num_gpus_per_learner=self.runners.num_gpus_per_learner)
             .rl_module(model_config=asdict(self.model))
             .debugging(seed=self.seed, log_level="ERROR")
         )
         if self.validation.starts:
-            stretches = replace(
-                self.environment,
-                starts=self.validation.starts,
-                episode_steps=self.validation.episode_steps,
-                random_initial_soc=False,
-            )
             configured.evaluation(
                 evaluation_num_env_runners=max(1, self.runners.num_env_runners),
-                evaluation_config={"env_config": asdict(stretches), "explore": False},
+                evaluation_config={"env_config": asdict(self.stretches()), "explore": False},
             )
         return configured
 
 
-def _section(key: str, kind: type[Any], values: Any) -> Any:
-    values = dict(values or {})
-    _only_known(key, values, {f.name for f in fields(kind)})
-    for name in ("baselines", "window", "starts"):
-        if values.get(name) is not None:
-            values[name] = tuple(values[name])
-    return kind(**values)
+def _is_window(window: tuple[int, int]) -> bool:
+    return 0 <= window[0] < window[1]
 
 
-def _only_known(where: str, values: Mapping[str, Any], known: set[str]) -> None:
-    for key in values:
-        if key not in known:
-            near = difflib.get_close_matches(str(key), known, 1)
-            hint = f" Did you mean {near[0]!r}?" if near else f" Known are {', '.join(sorted(known))}."
-            raise ConfigError(f"{where} has no key {key!r}.{hint}")
+_WINDOW = "[first, last] time step, with 0 <= first < last"
+_LIMITS: tuple[tuple[str, str, Callable[[Any], bool]], ...] = (
+    ("name", "letters, digits, - and _", lambda name: name.replace("-", "").replace("_", "").isalnum()),
+    ("seed", "a whole number from 0 to 2147483647", lambda seed: 0 <= seed < 2**31),
+    ("environment.dataset", "the name of a data set or the path of its folder", bool),
+    ("environment.buildings", "at least one name, or null for all buildings", bool),
+    ("environment.window", _WINDOW, _is_window),
+    ("environment.episode_steps", "at least 1", lambda steps: steps >= 1),
+    ("environment.starts", "time steps of 0 or more", lambda starts: all(start >= 0 for start in starts)),
+    ("environment.random_seed", "a whole number from 0 to 2147483647", lambda seed: 0 <= seed < 2**31),
+    (
+        "environment.ranges",
+        "[low, high] with low < high for each feature",
+        lambda ranges: all(len(ends) == 2 and ends[0] < ends[1] for ends in ranges.values()),
+    ),
+    ("runners.num_env_runners", "0 or more", lambda runners: runners >= 0),
+    ("runners.num_gpus_per_learner", "0 or more", lambda gpus: gpus >= 0),
+    ("stop.minutes", "a number above 0", lambda minutes: 0 < minutes < float("inf")),
+    ("stop.env_steps", "at least 1", lambda steps: steps >= 1),
+    ("validation.starts", "time steps of 0 or more", lambda starts: all(start >= 0 for start in starts)),
+    ("validation.episode_steps", "at least 1", lambda steps: steps >= 1),
+    ("validation.every_minutes", "a number above 0", lambda minutes: 0 < minutes < float("inf")),
+    ("report.window", _WINDOW, _is_window),
+    ("report.processes", "at least 1", lambda processes: processes >= 1),
+)
+"""What a value has to be beyond its type: key, sentence, test. The model and the training check their own."""
 
 
-def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+def _training_kinds() -> dict[str, Any]:
+    """Annotations of the keys of ``training``: the types of the defaults, where those are plain values."""
+    rate = float | Sequence[Sequence[float]]
+    kinds: dict[str, Any] = {"actor_lr": rate, "critic_lr": rate, "grad_clip": float | None}
+    config = CooperativeMADDPGConfig()
+    for method in (CooperativeMADDPGConfig.training, AlgorithmConfig.training):
+        for name, parameter in inspect.signature(method).parameters.items():
+            if parameter.default is NotProvided:
+                default = getattr(config, name, None)
+                kinds.setdefault(name, type(default) if isinstance(default, (bool, int, float, str)) else Any)
+    return kinds
+
+
+def _plain(value: Any) -> Any:
     """Tuples as lists and mappings as dicts, as YAML and JSON have them."""
-    return {
-        key: list(value) if isinstance(value, tuple) else dict(value) if isinstance(value, Mapping) else value
-        for key, value in values.items()
-    }
+    if isinstance(value, Mapping):
+        return {key: _plain(entry) for key, entry in value.items()}
+    return [_plain(entry) for entry in value] if isinstance(value, (list, tuple)) else value

@@ -179,7 +179,7 @@ class JointReplay(Checkpointable):
             getattr(self, name)[:size] = np.roll(state[name], -shift, axis=0)
             getattr(self, name)[size:] = 0
         self._size = size
-        self._head = size if shift else head
+        self._head = size if size < self.capacity else head
         self.added = int(state["added"])
         self._random.bit_generator.state = state["random"]
 

@@ -9,12 +9,13 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rllib_citylearn.algorithm.preset import Preset
 from rllib_citylearn.algorithm.validation import validate
+from rllib_citylearn.env.community_env import CityLearnMultiAgentEnv
 from rllib_citylearn.export.checkpoint import save_checkpoint
 from rllib_citylearn.local_ray import quiet
 
@@ -83,6 +84,31 @@ def train(preset: Preset, folder: Path, run: Mapping[str, Any], say: Callable[[s
             algorithm.stop()
 
 
+def check_data(preset: Preset, say: Callable[[str], None]) -> None:
+    """Build the preset's environments once, here, so that what does not fit its data is said before anything starts.
+
+    Args:
+        preset: the run; its data set has to be at hand.
+        say: called with warnings.
+
+    Raises:
+        UserError: buildings, windows, episodes or validation weeks that the data does not have.
+    """
+    configs = [asdict(preset.environment)]
+    if preset.validation.starts:
+        configs.append(preset.config().evaluation_config["env_config"])
+    if preset.report.window is not None:
+        configs.append({**configs[0], "window": preset.report.window, "episode_steps": None, "starts": None})
+    for config in configs:
+        env = CityLearnMultiAgentEnv(config)
+    unpaid = sorted(set(env.features.actions) - {"electrical_storage", "cooling_storage", "heating_storage", "dhw_storage"})
+    if unpaid:
+        say(
+            f"Warning: the reward says nothing of comfort or of vehicles' departures, but the policy controls "
+            f"{', '.join(unpaid)}. It may save by leaving people cold or cars empty; do not deploy it."
+        )
+
+
 class _Training:
     """The loop of one run and what it remembers."""
 
@@ -115,7 +141,7 @@ class _Training:
                 if done or now - last_validated >= 60.0 * self.preset.validation.every_minutes:
                     self._validate(result["updates"])
                     last_validated = time.monotonic()
-                if not self.preset.validation.starts and now - last_saved >= _CHECKPOINT_EVERY_S:
+                if now - last_saved >= _CHECKPOINT_EVERY_S:
                     self._save("last")
                     last_saved = time.monotonic()
                 values = {key: result[key] for key in _COLUMNS if key in result}
@@ -143,7 +169,11 @@ class _Training:
         stretches = len(self.preset.validation.starts)
         if not stretches:
             return
-        self.validation = validate(self.algorithm, stretches)["score"]
+        kpis = validate(self.algorithm, stretches)
+        if kpis is None:
+            self.say("A validation runner was lost; this validation is skipped.")
+            return
+        self.validation = kpis["score"]
         if self.best_score is None or self.validation < self.best_score:
             self.best_score, self.best_updates = self.validation, updates
             self._save("best")
@@ -182,6 +212,7 @@ def _ray_session(preset: Preset) -> Iterator[None]:
     # Training and validation runners take turns, so that they share the cores; Ray has to count them one by one.
     runners = preset.runners.num_env_runners + (max(1, preset.runners.num_env_runners) if preset.validation.starts else 0)
     ray.init(
+        address="local",
         num_cpus=runners + 1,
         include_dashboard=False,
         log_to_driver=False,

@@ -12,23 +12,24 @@ if TYPE_CHECKING:
     from rllib_citylearn.algorithm.maddpg import CooperativeMADDPG
 
 
-def validate(algorithm: CooperativeMADDPG, episodes: int) -> dict[str, float]:
+def validate(algorithm: CooperativeMADDPG, episodes: int) -> dict[str, float] | None:
     """Mean KPIs of the current policy over ``episodes`` episodes of the evaluation runners, without exploration noise.
+
+    None if a runner was lost on the way: the rest would be over other stretches than before. Lost runners are brought back
+    for the next time.
 
     Args:
         algorithm: an algorithm with evaluation runners whose environments start in turn at given steps.
         episodes: number of episodes; a multiple of the number of evaluation runners.
-
-    Raises:
-        RuntimeError: a runner was lost on the way, so that the result would be over other stretches than before.
     """
     runners = algorithm.eval_env_runner_group
+    runners.probe_unhealthy_env_runners()
     runners.sync_weights(from_worker_or_learner_group=algorithm.learner_group, inference_only=True)
     each = episodes // runners.num_remote_env_runners()
     played = runners.foreach_env_runner(_Play(each), local_env_runner=False)
     kpis = [kpi for of_runner in played for kpi in of_runner]
     if len(kpis) != episodes:
-        raise RuntimeError(f"Only {len(kpis)} of {episodes} validation episodes came back; was a runner killed?")
+        return None
     return {name: float(np.mean([kpi[name] for kpi in kpis])) for name in kpis[0]}
 
 
@@ -41,4 +42,5 @@ class _Play:
     def __call__(self, runner: Any) -> list[dict[str, float]]:
         episodes = runner.sample(num_episodes=self.episodes, explore=False, force_reset=True)
         last_infos = [next(iter(episode.agent_episodes.values())).get_infos(-1) for episode in episodes]
+        runner.get_metrics()  # RLlib's runner keeps finished episodes until somebody asks
         return [info[EPISODE_KPIS] for info in last_infos]

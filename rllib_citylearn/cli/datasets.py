@@ -52,7 +52,7 @@ def _fetch(args: argparse.Namespace) -> int:
     if args.json != "-":
         print(f"{source.name}: {source.folder}")
         print(f"from {source.origin} ({source.version}), SHA-256 {source.sha256}")
-    _write_json(args.json, source.describe())
+    _write_json(args.json, {**source.describe(), "folder": str(source.folder)})
     return 0
 
 

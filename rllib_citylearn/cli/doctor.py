@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import argparse
 import json
+import platform
+import re
+import shlex
 import sys
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
-# What was tested together. CityLearn's own pins exclude these versions, though it runs well with them.
+from rllib_citylearn.files import write_json
+
 EXPECTED = {
+    "python": ">=3.11",
     "ray": "2.60.0",
     "torch": "2.13.0",
     "gymnasium": "1.2.2",
     "numpy": "2.4",
+    "onnxruntime": "1.31",
+    "msgspec": "0.22",
     "citylearn": "3.0.2",
 }
+"""What was tested together: the beginning of a version, or with ``>=`` the lowest one.
+
+CityLearn's own pins exclude these versions, though it runs well with them.
+"""
 
 
 def add_parser(subparsers: Any) -> None:
@@ -25,34 +38,64 @@ def add_parser(subparsers: Any) -> None:
         help="check the installation",
         description="Compare installed versions with those that were tested together, and print the repair.",
     )
-    parser.add_argument("--json", action="store_true", help="print the findings as JSON")
+    parser.add_argument("--json", metavar="FILE", help="write the findings as JSON; - for standard output")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print findings; returns 1 if something has to be repaired."""
-    findings = {"python": {"installed": sys.version.split()[0], "expected": "3.11 or newer", "fine": True}}
+    findings: dict[str, dict[str, Any]] = {}
     for package, expected in EXPECTED.items():
         installed = _installed(package)
-        fine = installed is not None and (installed.split("+")[0] + ".").startswith(expected + ".")
-        findings[package] = {"installed": installed or "missing", "expected": expected, "fine": fine}
-    wrong = [package for package, finding in findings.items() if not finding["fine"]]
-    if args.json:
-        print(json.dumps(findings, indent=2))
-        return 1 if wrong else 0
+        findings[package] = {"installed": installed, "expected": expected, "fine": _fits(installed, expected)}
+    repair = _repair([package for package, finding in findings.items() if not finding["fine"]])
+    content = {"fine": not repair, "versions": findings, "repair": repair}
+    if args.json == "-":
+        print(json.dumps(content, indent=2, allow_nan=False))
+        return 1 if repair else 0
+    if args.json is not None:
+        write_json(Path(args.json), content)
     for package, finding in findings.items():
         mark = "ok   " if finding["fine"] else "WRONG"
-        print(f"{mark} {package:<10} {finding['installed']:<14} expected {finding['expected']}")
-    if wrong:
+        print(f"{mark} {package:<12} {finding['installed'] or 'missing':<14} expected {finding['expected']}")
+    if repair:
         print("\nRepair, in the project's folder:")
-        if wrong != ["citylearn"]:
-            print(f'  {sys.executable} -m pip install --constraint constraints.txt --editable ".[train,serve]"')
-        if "citylearn" in wrong:
-            print(f"  {sys.executable} -m pip install --no-deps citylearn=={EXPECTED['citylearn']}")
-    return 1 if wrong else 0
+        for command in repair:
+            print(f"  {command}")
+    return 1 if repair else 0
+
+
+def _repair(wrong: Sequence[str]) -> list[str]:
+    """The commands that put right what is wrong, in their order."""
+    if "python" in wrong:  # nothing that this Python installs would help
+        return ["make clean install PYTHON=/path/to/python3.11"]
+    python = shlex.quote(sys.executable)
+    commands = []
+    if set(wrong) - {"citylearn"}:
+        commands.append(f'{python} -m pip install --constraint constraints.txt --editable ".[train,serve]"')
+    if "citylearn" in wrong:
+        commands.append(f"{python} -m pip install --no-deps citylearn=={EXPECTED['citylearn']}")
+    return commands
+
+
+def _fits(installed: str | None, expected: str) -> bool:
+    if installed is None:
+        return False
+    if expected.startswith(">="):
+        return _numbers(installed) >= _numbers(expected.removeprefix(">="))
+    return (installed.split("+")[0] + ".").startswith(expected + ".")
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    """The leading numbers of a version: (3, 13, 0) of 3.13.0rc1."""
+    match = re.match(r"\d+(\.\d+)*", text)
+    return tuple(int(part) for part in match.group().split(".")) if match else ()
 
 
 def _installed(package: str) -> str | None:
+    """The installed version of a package or of Python, None if there is none."""
+    if package == "python":
+        return platform.python_version()
     try:
         return version(package)
     except PackageNotFoundError:

@@ -35,7 +35,7 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train and report; returns the exit status."""
     from rllib_citylearn.algorithm.preset import Preset
-    from rllib_citylearn.algorithm.training import train
+    from rllib_citylearn.algorithm.training import check_data, train
     from rllib_citylearn.datasets import resolve
     from rllib_citylearn.evaluation import BaselineSpec, BundleSpec, evaluate, kpi_table, write_report
     from rllib_citylearn.evaluation.report import installed_versions
@@ -50,8 +50,6 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(f"There is a run at {folder} already; give another --name.")
     source = resolve(preset.environment.dataset, report=_say)
     _say(f"Data: {source.name} ({source.origin}, {source.version}, sha256 {source.sha256[:12]}...)")
-    # Workers resolve the folder, not the name, so that every process reads the same files.
-    preset = replace(preset, environment=replace(preset.environment, dataset=str(source.folder)))
     command = _command(args)
     description = {
         "name": preset.name,
@@ -61,9 +59,12 @@ def run(args: argparse.Namespace) -> int:
         "versions": installed_versions(),
         "seed": preset.seed,
     }
+    # Every process reads the same files: the folder, not the name. Records keep the name, which means something elsewhere.
+    local = replace(preset, environment=replace(preset.environment, dataset=str(source.folder)))
+    check_data(local, _say)
     folder.mkdir(parents=True)
     write_json(folder / "run.json", description)
-    result = train(preset, folder, description, _say)
+    result = train(local, folder, description, _say)
     training = {
         "seed": preset.seed,
         "env_steps": result.env_steps,
@@ -77,6 +78,8 @@ def run(args: argparse.Namespace) -> int:
     }
     if result.best_score is not None:
         _say(f"Best on the validation weeks: {result.best_score:.4f}, after {result.best_updates:,} updates.")
+        if not result.best_updates:
+            _say("No update beat the rule that the policy starts from; the policy that is kept is that rule.")
     _say("Exporting the policy ...")
     bundle = folder / "bundle"
     export_checkpoint(result.best, bundle, name=folder.name)
@@ -97,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
     write_bundle(bundle, manifest=replace(judged.manifest, kpis=kpis), models=judged.models)
     write_report(folder, evaluations, command=command, data=source.describe(), training=training)
     print(kpi_table(evaluations))
-    print("Everything is over the same community without control; lower is better.\n")
+    print("Everything is over the same community without control; lower is better. The policy was trained on this data.\n")
     for what, name in (
         ("report", "report.md"),
         ("numbers", "report.json"),

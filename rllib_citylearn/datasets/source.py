@@ -49,13 +49,12 @@ class DatasetSource:
     sha256: str
 
     def describe(self) -> dict[str, Any]:
-        """A JSON-ready record for a run."""
+        """A JSON-ready record for a run and what leaves the machine with it: what was used, not where it lay."""
         return {
             "name": self.name,
             "origin": self.origin,
             "version": self.version,
             "sha256": self.sha256,
-            "folder": str(self.folder),
         }
 
 

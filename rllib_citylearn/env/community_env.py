@@ -89,10 +89,18 @@ class CityLearnMultiAgentEnv(MultiAgentEnv):
             window=self.config.window,
             random_seed=self.config.random_seed,
         )
+        if self.citylearn.seconds_per_time_step != 3600:
+            raise ConfigError(
+                f"The data set has time steps of {self.citylearn.seconds_per_time_step:g} s; rewards and scores are defined "
+                "for hours (3600 s)."
+            )
         self.features = community_features(self.citylearn, self.config.ranges)
         self._first, self._last = self.citylearn.episode_time_steps[0]
         self.reward = TeamReward(no_control(self.citylearn), RewardWeights.from_dict(self.config.reward_weights))
         self._episode_steps = self._checked_episode_steps()
+        self._latest_start = self._last - 1 - self._episode_steps
+        for start in self.config.starts or ():
+            self._require_start(start)
         self.possible_agents = [agent.name for agent in self.features.agents]
         self.agents = list(self.possible_agents)
         self.observation_spaces = {name: FeatureBox(self.features, index) for index, name in enumerate(self.possible_agents)}
@@ -135,24 +143,29 @@ class CityLearnMultiAgentEnv(MultiAgentEnv):
         self._end = start + self._episode_steps
         self._state = self.reward.start(np.array([start]))
         self._totals = {}
+        self._net: list[Any] = []
         self.agents = list(self.possible_agents)
         return self._encoded(observations), {}
 
     def _choose_start(self, options: dict[str, Any] | None) -> int:
         """The time step of the data at which the next episode starts."""
-        latest = self._last - 1 - self._episode_steps
         if options and "start" in options:
-            start = int(options["start"])
-        elif self.config.starts:
+            self._require_start(options["start"])
+            return int(options["start"])
+        if self.config.starts:
             start = int(self.config.starts[self._turn % len(self.config.starts)])
             self._turn += self._turns
-        elif self.config.random_start:
-            return int(self._random.integers(self._first, latest + 1))
-        else:
-            return self._first
-        if not self._first <= start <= latest:
-            raise ConfigError(f"An episode can start at the steps {self._first} to {latest}, not at {start}.")
-        return start
+            return start
+        if self.config.random_start:
+            return int(self._random.integers(self._first, self._latest_start + 1))
+        return self._first
+
+    def _require_start(self, start: int) -> None:
+        if not self._first <= start <= self._latest_start:
+            raise ConfigError(
+                f"An episode of {self._episode_steps} steps can start at the steps {self._first} to {self._latest_start}, "
+                f"not at {start}."
+            )
 
     def step(
         self, actions: Mapping[str, Any]
@@ -167,6 +180,7 @@ class CityLearnMultiAgentEnv(MultiAgentEnv):
         index = self.citylearn.time_step - 1
         net = np.array([[float(b.net_electricity_consumption[index]) for b in self.citylearn.buildings]])
         terms = self.reward.step(np.array([self._step]), net, self._state)
+        self._net.append(net[0])
         self._step += 1
         done = self._step >= self._end
         team = float(terms.team[0])
@@ -203,11 +217,15 @@ class CityLearnMultiAgentEnv(MultiAgentEnv):
         }
 
     def _episode_kpis(self) -> dict[str, float]:
-        """KPIs of the episode relative to no control, and their score: the mean of cost, carbon and grid."""
+        """KPIs of the episode relative to no control, and their score: the mean of cost, carbon and grid.
+
+        Like CityLearn's, but over this episode alone; the load factor is that of the whole episode, not of a month.
+        """
         kpis = {
             name: 1.0 - saved / uncontrolled if uncontrolled > 0 else 1.0
             for name, (saved, uncontrolled) in self._totals.items()
         }
+        kpis["load_factor"] = self.reward.load_factor_ratio(self._end - self._episode_steps, np.array(self._net))
         grid = (kpis["ramping"] + kpis["load_factor"]) / 2.0
         return {**kpis, "score": (kpis["cost"] + kpis["carbon"] + grid) / 3.0}
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import io
+import sys
 from copy import deepcopy
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from rllib_citylearn.datasets import folder_sha256
 from rllib_citylearn.env.thermostats import leave_devices_to_thermostats
 from rllib_citylearn.files import cache_folder, write_bytes
 
@@ -81,9 +84,12 @@ def _simulated(env: CityLearnEnv) -> Array:
     """
     file = _cache_file(env)
     if file.exists():
-        stored: Array = np.load(file, allow_pickle=False)
-        return stored
-    print("Simulating the community without control once, as the reference of the reward ...", flush=True)
+        try:
+            stored: Array = np.load(file, allow_pickle=False)
+            return stored
+        except (ValueError, OSError, EOFError):
+            file.unlink(missing_ok=True)  # cut short; it is made again below
+    print("Simulating the community without control once, as the reference of the reward ...", file=sys.stderr, flush=True)
     uncontrolled = deepcopy(env)
     leave_devices_to_thermostats(uncontrolled)
     uncontrolled.reset()
@@ -98,12 +104,14 @@ def _simulated(env: CityLearnEnv) -> Array:
 
 
 def _cache_file(env: CityLearnEnv) -> Path:
-    """A name that changes with anything the simulation depends on: schema, data, buildings, window, seed."""
+    """A name that changes with anything the simulation depends on: data, CityLearn, buildings, window, seed."""
     tracker = env.episode_tracker
-    digest = hashlib.sha256(repr((env.schema, env.random_seed, [b.name for b in env.buildings])).encode())
-    digest.update(repr((tracker.episode_start_time_step, tracker.episode_end_time_step)).encode())
-    for building in env.buildings:
-        energy = building.energy_simulation
-        for series in (energy.non_shiftable_load, energy.cooling_demand, energy.heating_demand, energy.dhw_demand):
-            digest.update(np.ascontiguousarray(series, np.float32).tobytes())
-    return cache_folder() / "no_control" / f"{digest.hexdigest()}.npy"
+    inputs = (
+        folder_sha256(Path(env.root_directory)),
+        version("citylearn"),
+        version("numpy"),
+        [building.name for building in env.buildings],
+        (tracker.episode_start_time_step, tracker.episode_end_time_step),
+        env.random_seed,
+    )
+    return cache_folder() / "no_control" / f"{hashlib.sha256(repr(inputs).encode()).hexdigest()}.npy"

@@ -185,6 +185,23 @@ class TeamReward:
             },
         )
 
+    def load_factor_ratio(self, step: int, net_kwh: Array) -> float:
+        """1 - load factor of the district over an episode, relative to no control.
+
+        Args:
+            step: the data's time step at which the episode starts.
+            net_kwh: net loads of the buildings, ``[T, N]``.
+
+        Returns:
+            the ratio; 1 where the uncontrolled district has a flat load, which cannot be improved upon.
+        """
+        row = step - self._first
+        controlled, uncontrolled = (
+            1.0 - district.mean() / district.max() if district.max() > 0 else 0.0
+            for district in (net_kwh.sum(1), self._district[row : row + len(net_kwh)])
+        )
+        return float(controlled / uncontrolled) if uncontrolled > 0 else 1.0
+
     def _peak_payment(self, row: npt.NDArray[np.int64], load: Array, peak: Array) -> Array:
         """How much phi(peak) = 1 - mean/peak grows when ``load`` follows a running ``peak``."""
         month = row // HOURS_A_MONTH

@@ -7,7 +7,7 @@ RLlib pickles parts of it, so load only checkpoints that you or your cluster mad
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,8 +37,7 @@ def save_checkpoint(algorithm: CooperativeMADDPG, path: Path, run: Mapping[str, 
     with new_directory(path) as folder:
         algorithm.save_to_path(str(folder.resolve()))
         write_json(folder / RUN, run)
-        files = sorted(file for file in folder.rglob("*") if file.is_file())
-        write_text(folder / CHECKSUMS, "".join(f"{sha256(f)}  {f.relative_to(folder).as_posix()}\n" for f in files))
+        write_text(folder / CHECKSUMS, _checksum_lines(folder))
 
 
 def verify_checkpoint(path: Path) -> None:
@@ -55,16 +54,27 @@ def verify_checkpoint(path: Path) -> None:
         if (path / RUN).is_file():
             raise CheckpointError(f"The checkpoint {path} has lost its {CHECKSUMS}; copy it again from where it was made.")
         return
-    for line in (path / CHECKSUMS).read_text().splitlines():
-        digest, _, name = line.partition("  ")
-        file = path / name
-        if not file.is_file():
-            raise CheckpointError(f"The checkpoint {path} has no file {name}; copy it again from where it was made.")
-        if sha256(file) != digest:
-            raise CheckpointError(
-                f"{name} in the checkpoint {path} does not match its checksum: it was cut short or edited. "
-                "Copy the checkpoint again from where it was made."
-            )
+    stated = (path / CHECKSUMS).read_text(errors="replace")
+    actual = _checksum_lines(path)
+    if stated == actual:
+        return
+    wrong = sorted(_names(stated.splitlines()) ^ _names(actual.splitlines()))
+    changed = sorted(line.partition("  ")[2] for line in set(actual.splitlines()) - set(stated.splitlines()))
+    culprits = wrong or changed or [CHECKSUMS]
+    raise CheckpointError(
+        f"{', '.join(culprits[:3])} in the checkpoint {path} does not fit its {CHECKSUMS}: something is missing, was added, "
+        "cut short or edited. Copy the checkpoint again from where it was made."
+    )
+
+
+def _checksum_lines(folder: Path) -> str:
+    """The one text of ``SHA256SUMS`` that fits the folder, as ``sha256sum`` prints it."""
+    files = sorted(file for file in folder.rglob("*") if file.is_file() and file.relative_to(folder) != Path(CHECKSUMS))
+    return "".join(f"{sha256(file)}  {file.relative_to(folder).as_posix()}\n" for file in files)
+
+
+def _names(lines: Iterable[str]) -> set[str]:
+    return {line.partition("  ")[2] for line in lines}
 
 
 def load_module(path: Path) -> CommunityRLModule:

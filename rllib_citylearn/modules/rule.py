@@ -40,13 +40,15 @@ class NetZeroRule(nn.Module):
 
     @staticmethod
     def applies(layout: JointLayout) -> bool:
-        """Whether the rule can be used: a feature table with batteries, and the columns it reads."""
+        """Whether the rule can be used: a feature table, and every building with a battery has the columns it reads."""
         community = layout.community
-        return (
-            community is not None
-            and "electrical_storage" in community.actions
-            and all(name in community.columns for name in _NEEDED)
-        )
+        if community is None or "electrical_storage" not in community.actions:
+            return False
+        if not all(name in community.columns for name in _NEEDED):
+            return False
+        batteries = layout.action_mask[:, community.actions.index("electrical_storage")]
+        needed = layout.observation_mask[:, [community.columns.index(name) for name in _NEEDED]]
+        return bool(needed[batteries].all())
 
     def forward(self, observations: Tensor) -> Tensor:
         load, generation, power = (

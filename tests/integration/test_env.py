@@ -118,6 +118,21 @@ def test_rewards_follow_citylearns_own_loads(env):
     assert np.allclose([info["Building_1"]["terms"]["cost"] for info in infos], expected, atol=1e-4)
 
 
+def test_a_whole_window_reports_citylearns_own_kpis(env_config):
+    """`info["episode"]` against `evaluate()` over (nearly) the same steps: ours stop one step earlier."""
+    from rllib_citylearn.evaluation import district_kpis
+
+    env = CityLearnMultiAgentEnv({**env_config, "episode_steps": None, "random_start": False})
+    _, _, infos, _ = play(env, randomly(env, 5))
+    theirs = district_kpis(env.citylearn)
+    ours = infos[-1]["Building_1"]["episode"]
+    # A building's share of the whole bill here, a mean of the buildings' ratios there; close when buildings are alike.
+    assert ours["cost"] == pytest.approx(theirs["cost_total"], rel=0.03)
+    assert ours["carbon"] == pytest.approx(theirs["carbon_emissions_total"], rel=0.03)
+    assert ours["ramping"] == pytest.approx(theirs["ramping_average"], rel=0.01)
+    assert ours["load_factor"] == pytest.approx(theirs["monthly_one_minus_load_factor_average"], rel=0.01)
+
+
 def test_seeds_decide_the_start(env):
     starts = []
     for seed in (0, 0, 1, 2, 3):

@@ -19,8 +19,9 @@ import yaml
 
 from rllib_citylearn.env.citylearn_env import make_citylearn_env
 from rllib_citylearn.errors import BundleError, CheckpointError, UserError
-from rllib_citylearn.export import PolicyRuntime, read_bundle
+from rllib_citylearn.export import PolicyRuntime, read_bundle, write_bundle
 from rllib_citylearn.export.checkpoint import export_checkpoint, load_module, verify_checkpoint
+from rllib_citylearn.export.onnx_export import onnx_models
 from tests.servers import free_port, wait_until_ready
 
 BUILDINGS = ["Building_10", "Building_2", "Building_1"]
@@ -104,8 +105,31 @@ def test_the_bundle_acts_as_the_checkpoint_does(run_folder: Path, challenge_2022
     bundle = read_bundle(run_folder / "bundle")
     runtime = PolicyRuntime(bundle)
     assert runtime.building_names == tuple(module.layout.agents) == ("Building_1", "Building_2", "Building_10")
-    for rows in recorded(challenge_2022):
-        joint = bundle.manifest.community.encode(rows)
+    assert_same_actions(module, bundle.manifest.community, runtime, recorded(challenge_2022))
+
+
+def test_a_policy_far_from_its_rule_is_exported_faithfully(run_folder: Path, tmp_path: Path, challenge_2022: Path):
+    """The tiny run hardly leaves the rule; these weights do, so that every layer of the graphs matters."""
+    module = load_module(run_folder / "best")
+    torch.manual_seed(0)
+    for parameter in module.policy.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    trained = read_bundle(run_folder / "bundle")
+    community = trained.manifest.community
+    models = onnx_models(module.policy, len(community.columns))
+    runtime = PolicyRuntime(write_bundle(tmp_path / "bundle", manifest=trained.manifest, models=models))
+    steps = recorded(challenge_2022)
+    assert_same_actions(module, community, runtime, steps)
+    joint = torch.from_numpy(np.stack([community.encode(rows) for rows in steps]))
+    gap = module.act(joint) - module.policy.actor.rule(joint)
+    assert gap.abs().mean() > 0.05
+    without_hints = module.policy.actor(joint, torch.zeros(*joint.shape[:2], module.policy.hint_size))
+    assert (module.act(joint) - without_hints).abs().mean() > 0.01, "the coordinator has to matter in this test"
+
+
+def assert_same_actions(module, community, runtime: PolicyRuntime, steps: list) -> None:
+    for rows in steps:
+        joint = community.encode(rows)
         with torch.no_grad():
             expected = module.layout.unsquash(module.act(torch.from_numpy(joint[None])).numpy())[0]
         assert np.allclose(np.array(runtime.actions(rows)), expected, atol=1e-5)
@@ -154,7 +178,9 @@ def _copy(run_folder: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(run_folder / "best", tmp_path / "checkpoint"))
 
 
-@pytest.mark.parametrize("harm", ["truncate", "flip", "remove", "checksums"])
+@pytest.mark.parametrize(
+    "harm", ["truncate", "flip", "remove", "add", "no checksums", "empty checksums", "half the checksums"]
+)
 def test_a_damaged_checkpoint_is_named_and_refused(run_folder: Path, tmp_path: Path, harm: str):
     copy = _copy(run_folder, tmp_path)
     verify_checkpoint(copy)
@@ -166,9 +192,19 @@ def test_a_damaged_checkpoint_is_named_and_refused(run_folder: Path, tmp_path: P
         victim.write_bytes(data[:100] + bytes([data[100] ^ 1]) + data[101:])
     elif harm == "remove":
         victim.unlink()
+    elif harm == "add":
+        victim = copy / "learner_group" / "extra.pkl"
+        victim.write_bytes(b"not ours")
     else:
-        victim = copy / "SHA256SUMS"
-        victim.unlink()
+        sums = copy / "SHA256SUMS"
+        lines = sums.read_text().splitlines(keepends=True)
+        if harm == "no checksums":
+            sums.unlink()
+            victim = sums
+        else:
+            kept = 0 if harm == "empty checksums" else len(lines) // 2
+            sums.write_text("".join(lines[:kept]))
+            victim = Path(lines[kept].split("  ")[1].strip())
     with pytest.raises(CheckpointError, match=victim.name):
         load_module(copy)
     done = cli("export", copy, tmp_path / "bundle")
@@ -194,6 +230,17 @@ def test_a_run_is_never_overwritten(run_folder: Path):
     done = cli("train", run_folder.parents[1] / "tiny.yaml", "--runs", run_folder.parent, "--name", "first")
     assert done.returncode == 2
     assert "already" in done.stderr
+
+
+def test_data_that_a_preset_does_not_fit_is_said_before_anything_starts(run_folder: Path, tmp_path: Path):
+    preset = yaml.safe_load((run_folder.parents[1] / "tiny.yaml").read_text())
+    preset["validation"]["starts"] = [0, 990]
+    (tmp_path / "late.yaml").write_text(yaml.safe_dump(preset))
+    done = cli("train", tmp_path / "late.yaml", "--runs", tmp_path / "runs")
+    assert done.returncode == 2
+    assert "not at 990" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,6 @@ def test_an_archived_set_is_the_current_one(world: World) -> None:
         "origin": "archive",
         "version": "citylearn 2.1.2 archive",
         "sha256": source.sha256,
-        "folder": str(world.entry),
     }
     assert world.visible() == [NAME]
     assert not list(world.cache.rglob("*.whl"))

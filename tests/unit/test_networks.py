@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -137,6 +139,20 @@ def test_the_rule_asks_the_battery_for_the_buildings_own_net_load():
     ]
     rule = NetZeroRule(layout())
     assert torch.allclose(rule(joint).squeeze(-1), torch.tensor(expected, dtype=torch.float32), atol=1e-5)
+
+
+def test_the_rule_needs_every_battery_building_to_show_load_and_generation():
+    agents = list(community(2).agents)
+    blind = replace(agents[1], features=("hour", "non_shiftable_load", "electrical_storage_soc"))
+    for last, applies in (
+        (agents[1], True),
+        (blind, False),
+        (replace(blind, actions=(), action_low=(), action_high=()), True),
+    ):
+        features = CommunityFeatures([agents[0], last])
+        spaces = gym.spaces.Dict({a.name: FeatureBox(features, i) for i, a in enumerate(features.agents)})
+        actions = gym.spaces.Dict({a.name: gym.spaces.Box(-1, 1, (len(a.actions),), np.float32) for a in features.agents})
+        assert NetZeroRule.applies(JointLayout(spaces, actions)) is applies
 
 
 def test_a_fresh_policy_is_the_rule(observations):
