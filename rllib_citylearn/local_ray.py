@@ -12,8 +12,6 @@ def prepare_environment() -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # Ray lowers its workers' priority by default, which starves them beside a busy driver on few cores.
     os.environ.setdefault("RAY_worker_niceness", "0")
-    # Its core prints an error about RLlib's own way of handing configs to actors, which nobody here can act on.
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     if "RAY_AUTH_MODE" not in os.environ:
         # Without a token of its own, Ray would write one to the home folder and ask later clusters for it.
         os.environ["RAY_AUTH_MODE"] = "token"

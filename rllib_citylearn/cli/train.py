@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import sys
 from dataclasses import replace
@@ -34,6 +35,8 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train and report; returns the exit status."""
+    # Ray's core prints an error about RLlib's own way of handing configs to actors, which nobody here can act on.
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     from rllib_citylearn.algorithm.preset import Preset
     from rllib_citylearn.algorithm.training import check_data, train
     from rllib_citylearn.datasets import resolve
