@@ -96,7 +96,7 @@ def check_data(preset: Preset, say: Callable[[str], None]) -> None:
     """
     configs = [asdict(preset.environment)]
     if preset.validation.starts:
-        configs.append(preset.config().evaluation_config["env_config"])
+        configs.append(asdict(preset.stretches()))
     if preset.report.window is not None:
         configs.append({**configs[0], "window": preset.report.window, "episode_steps": None, "starts": None})
     for config in configs:
