@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rllib_citylearn.datasets.schema import read_description
 from rllib_citylearn.env.features import (
     DESCRIPTORS,
     AgentFeatures,
@@ -103,20 +103,14 @@ def make_citylearn_env(
 
 
 def read_schema(schema: str | Path) -> dict[str, Any]:
-    """A data set's schema with ``root_directory`` set to its folder; refuses what is no schema, in a sentence."""
+    """A data set's schema with ``root_directory`` set to its folder; refuses what is no schema, in a sentence.
+
+    Args:
+        schema: path of ``schema.json``, or of the folder that holds it.
+    """
     path = Path(schema)
-    if path.is_dir():
-        path = path / "schema.json"
-    try:
-        description = json.loads(path.read_text())
-    except OSError as error:
-        raise DatasetError(f"No schema can be read at {path} ({error.strerror}); give a data set's folder.") from error
-    except ValueError as error:
-        raise DatasetError(f"{path} is not valid JSON ({error}); fetch the data set again.") from error
-    if not isinstance(description, dict) or not isinstance(description.get("buildings"), dict):
-        raise DatasetError(f"{path} is not a CityLearn schema: it has no 'buildings'. Give a data set's schema.json.")
-    description["root_directory"] = str(path.parent.resolve())
-    return description
+    folder = path.parent if path.name == "schema.json" else path
+    return {**read_description(folder), "root_directory": str(folder.resolve())}
 
 
 def community_features(env: CityLearnEnv, ranges: Mapping[str, Sequence[float]] | None = None) -> CommunityFeatures:
