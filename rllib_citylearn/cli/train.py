@@ -77,6 +77,7 @@ def run(args: argparse.Namespace) -> int:
         "minutes": round(result.seconds / 60.0, 2),
         "interrupted": result.interrupted,
         "engine": "citylearn",
+        "judged": "in-sample: trained, validated and judged on the same buildings and data",
         "preset": preset.to_dict(),
     }
     if result.best_score is not None:
