@@ -77,13 +77,16 @@ def run(args: argparse.Namespace) -> int:
         "minutes": round(result.seconds / 60.0, 2),
         "interrupted": result.interrupted,
         "engine": "citylearn",
-        "judged": "in-sample: trained, validated and judged on the same buildings and data",
+        "judged": (
+            f"on the buildings it was trained on; trained and validated on {_steps(preset.environment.window)}, "
+            f"judged on {_steps(preset.report.window)}"
+        ),
         "preset": preset.to_dict(),
     }
     if result.best_score is not None:
         _say(f"Best on the validation weeks: {result.best_score:.4f}, after {result.best_updates:,} updates.")
         if not result.best_updates:
-            _say("No update beat the rule that the policy starts from; the policy that is kept is that rule.")
+            _say("No update beat the policy that training starts from; that one is kept.")
     _say("Exporting the policy ...")
     bundle = folder / "bundle"
     export_checkpoint(result.best, bundle, name=folder.name)
@@ -104,7 +107,8 @@ def run(args: argparse.Namespace) -> int:
     write_bundle(bundle, manifest=replace(judged.manifest, kpis=kpis), models=judged.models)
     write_report(folder, evaluations, command=command, data=source.describe(), training=training)
     print(kpi_table(evaluations))
-    print("Everything is over the same community without control; lower is better. The policy was trained on this data.\n")
+    print("Everything is over the same community without control; lower is better.")
+    print("The policy was trained on these buildings.\n")
     for what, name in (
         ("report", "report.md"),
         ("numbers", "report.json"),
@@ -116,6 +120,10 @@ def run(args: argparse.Namespace) -> int:
         print(f"{what:<11}{folder / name}")
     print("\nServe it with: make serve")
     return 0
+
+
+def _steps(window: tuple[int, int] | None) -> str:
+    return "all time steps" if window is None else f"time steps {window[0]} to {window[1]}"
 
 
 def _with_options(preset: Any, args: argparse.Namespace) -> Any:

@@ -85,6 +85,7 @@ def test_training_ends_with_a_table_whose_numbers_are_in_the_report(run_folder: 
     assert report["training"]["validation_score"] <= min(scores)
     verify_checkpoint(run_folder / "last")
     assert report["data"]["sha256"]
+    assert "trained and validated on time steps 0 to 1000, judged on time steps 0 to 800" in report["training"]["judged"]
     assert "steps/s" in printed, "progress is visible"
 
 
