@@ -33,3 +33,7 @@ class CheckpointError(UserError):
 
 class TrainingError(UserError):
     """Training that cannot go on; what was saved before stays."""
+
+
+class EngineError(UserError):
+    """A community that the fast engine can't simulate, or actions and windows that it can't take."""

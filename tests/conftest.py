@@ -44,6 +44,14 @@ def challenge_2022() -> Path:
 
 
 @pytest.fixture(scope="session")
+def ev_data(shared_datasets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of the official data set with 17 buildings, chargers and vehicles, less its washing machines."""
+    from tests.ev_data import without_washing_machines
+
+    return without_washing_machines(shared_datasets, tmp_path_factory.mktemp("evs"))
+
+
+@pytest.fixture(scope="session")
 def ray_session() -> Iterator[None]:
     """One Ray for all tests that need it."""
     import ray

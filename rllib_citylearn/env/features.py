@@ -211,6 +211,12 @@ _CHARGER = re.compile(
 )
 
 
+def charger_identifier(name: str) -> str | None:
+    """The identifier of the charger that CityLearn's observation or action ``name`` is about; None if it is about none."""
+    match = _CHARGER.match(name)
+    return None if match is None else match["charger"]
+
+
 def table_names(names: Sequence[str]) -> list[str]:
     """CityLearn's observation or action names of one building, as the table knows them.
 

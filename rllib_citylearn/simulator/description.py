@@ -1,0 +1,124 @@
+"""All that a community is, apart from what happens in it: read once, simulated any number of times."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rllib_citylearn.env.features import CommunityFeatures, table_names
+from rllib_citylearn.simulator.dynamics import Dynamics
+from rllib_citylearn.simulator.observations import ObservationPlan
+from rllib_citylearn.simulator.parameters import (
+    END_USES,
+    Actions,
+    Batteries,
+    Chargers,
+    CommunityParameters,
+    Tanks,
+    ThermalDevices,
+)
+from rllib_citylearn.simulator.support import HOUR_S, check_supported
+from rllib_citylearn.simulator.tables import CommunityTables
+
+if TYPE_CHECKING:
+    from citylearn.citylearn import CityLearnEnv
+
+
+@dataclass(frozen=True)
+class CommunityDescription:
+    """A community as the fast engine simulates it.
+
+    Attributes:
+        parameters: its devices.
+        tables: its data.
+        dynamics: models of the indoor temperature, if there are any.
+        observations: what its buildings see.
+    """
+
+    parameters: CommunityParameters
+    tables: CommunityTables
+    dynamics: Dynamics | None
+    observations: ObservationPlan
+
+    @property
+    def features(self) -> CommunityFeatures:
+        """The community's feature table."""
+        return self.observations.features
+
+    @classmethod
+    def read(cls, env: CityLearnEnv, features: CommunityFeatures) -> CommunityDescription:
+        """From a CityLearn environment, which is reset.
+
+        Args:
+            env: from ``make_citylearn_env``; its window is the data that can be visited.
+            features: its feature table.
+
+        Raises:
+            EngineError: something the engine can't simulate, named.
+        """
+        env.reset()
+        check_supported(env)
+        parameters = _parameters(env, features)
+        tables = CommunityTables.read(env, parameters.devices)
+        return cls(
+            parameters=parameters,
+            tables=tables,
+            dynamics=Dynamics.read(env, tables),
+            observations=ObservationPlan.read(env, features, tables),
+        )
+
+
+def _parameters(env: CityLearnEnv, features: CommunityFeatures) -> CommunityParameters:
+    buildings = env.buildings
+    hours = HOUR_S / 3600.0
+    return CommunityParameters(
+        buildings=tuple(building.name for building in buildings),
+        batteries=Batteries.read([building.electrical_storage for building in buildings]),
+        tanks=Tanks.read(buildings, hours),
+        devices=ThermalDevices.read(buildings),
+        chargers=Chargers.read(buildings),
+        vehicles=Batteries.read([vehicle.battery for vehicle in env.electric_vehicles]),
+        actions=_actions(env, features),
+        random_seed=int(env.random_seed),
+        hours=hours,
+    )
+
+
+def _actions(env: CityLearnEnv, features: CommunityFeatures) -> Actions:
+    count = len(features.agents)
+    column = {name: a for a, name in enumerate(features.actions)}
+    low, high = np.zeros((count, len(column))), np.zeros((count, len(column)))
+    battery, both = np.full(count, -1), np.full(count, -1)
+    tank, device = np.full((count, 3), -1), np.full((count, 2), -1)
+    charger: list[int] = []
+    for n, agent in enumerate(features.agents):
+        for name, least, most in zip(agent.actions, agent.action_low, agent.action_high, strict=True):
+            low[n, column[name]], high[n, column[name]] = least, most
+        has = set(agent.actions)
+        battery[n] = column["electrical_storage"] if "electrical_storage" in has else -1
+        both[n] = column["cooling_or_heating_device"] if "cooling_or_heating_device" in has else -1
+        for u, use in enumerate(END_USES):
+            if f"{use}_storage" in has:
+                tank[n, u] = column[f"{use}_storage"]
+            if u < 2 and f"{use}_device" in has:
+                device[n, u] = column[f"{use}_device"]
+        charger += [_charger_column(env, n, owned, column) for owned in env.buildings[n].electric_vehicle_chargers or []]
+    return Actions(
+        battery=battery,
+        tank=tank,
+        device=device,
+        both_devices=both,
+        charger=np.array(charger, np.int64),
+        low=low,
+        high=high,
+        mask=features.action_mask,
+    )
+
+
+def _charger_column(env: CityLearnEnv, n: int, charger: Any, column: dict[str, int]) -> int:
+    """Joint action that sets a charger; -1 if none does."""
+    names = env.action_names[n]
+    original = f"electric_vehicle_storage_{charger.charger_id}"
+    return column[table_names(names)[names.index(original)]] if original in names else -1

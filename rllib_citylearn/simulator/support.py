@@ -1,0 +1,111 @@
+"""What the compiled engine can't simulate is refused by name, before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rllib_citylearn.errors import EngineError
+
+if TYPE_CHECKING:
+    from citylearn.citylearn import CityLearnEnv
+
+CITYLEARN, NUMPY = "3.0.2", "2.4"
+"""Versions whose results the kernels reproduce: numpy's promotion rules are part of CityLearn's arithmetic."""
+
+HOUR_S = 3600.0
+
+
+def check_versions() -> None:
+    """Refuse a CityLearn or numpy whose arithmetic may be another.
+
+    Raises:
+        EngineError: another version is installed.
+    """
+    for package, expected in (("citylearn", CITYLEARN), ("numpy", NUMPY)):
+        installed = version(package)
+        if installed != expected and not installed.startswith(f"{expected}."):
+            raise EngineError(
+                f"The fast engine reproduces {package} {expected}, but {installed} is installed, which may compute other "
+                f"numbers. Install {package} {expected} (`rllib-citylearn doctor` says how), or use the engine 'citylearn'."
+            )
+
+
+def check_supported(env: CityLearnEnv) -> None:
+    """Refuse what the kernels don't know.
+
+    Args:
+        env: a CityLearn environment that has been reset.
+
+    Raises:
+        EngineError: names every unsupported thing and the buildings that have it.
+    """
+    check_versions()
+    found: dict[str, list[str]] = {}
+    for name, what in _unsupported(env):
+        found.setdefault(what, []).append(name)
+    if found:
+        listed = "; ".join(f"{what} ({', '.join(dict.fromkeys(names))})" for what, names in found.items())
+        raise EngineError(
+            f"The fast engine can't simulate this community: {listed}. Use the engine 'citylearn', or take these out of the "
+            "data set's schema."
+        )
+
+
+def _unsupported(env: CityLearnEnv) -> Iterator[tuple[str, str]]:
+    """(building or 'community', unsupported thing)."""
+    if float(env.seconds_per_time_step) != HOUR_S:
+        yield "community", f"time steps of {env.seconds_per_time_step:g} s instead of {HOUR_S:g} s"
+    for flag, what in (
+        ("community_market_enabled", "a community market"),
+        ("central_agent", "a central agent"),
+    ):
+        if getattr(env, flag, False):
+            yield "community", what
+    if getattr(env, "topology_mode", "static") == "dynamic":
+        yield "community", "buildings that join and leave"
+    for service, what in (("_demand_response_service", "demand response"), ("_robustness_service", "disturbed channels")):
+        if getattr(getattr(env, service, None), "enabled", False):
+            yield "community", what
+    for building in env.buildings:
+        for what in _unsupported_in(building):
+            yield building.name, what
+    for vehicle in env.electric_vehicles:
+        for what in _unsupported_battery(vehicle.battery):
+            yield vehicle.name, what
+
+
+def _unsupported_in(building: Any) -> Iterator[str]:
+    kind = type(building).__name__
+    if kind not in ("Building", "LSTMDynamicsBuilding"):
+        yield f"buildings of the type {kind}"
+    if float(building.time_step_ratio or 1.0) != 1.0:
+        yield "data of another resolution than the time step"
+    if building.deferrable_appliances:
+        yield "deferrable appliances"
+    if building.escalators:
+        yield "escalators"
+    if building._charging_constraints_enabled:
+        yield "limits of the electrical service"
+    if building.simulate_power_outage and building.electric_vehicle_chargers:
+        yield "power outages of buildings with chargers"
+    yield from _unsupported_battery(building.electrical_storage)
+    for device in ("cooling_device", "heating_device", "dhw_device"):
+        if type(getattr(building, device)).__name__ not in ("HeatPump", "ElectricHeater"):
+            yield f"a {device} of the type {type(getattr(building, device)).__name__}"
+    for tank in ("cooling_storage", "heating_storage", "dhw_storage"):
+        if type(getattr(building, tank)).__name__ != "StorageTank":
+            yield f"a {tank} of the type {type(getattr(building, tank)).__name__}"
+    for charger in building.electric_vehicle_chargers or []:
+        if type(charger).__name__ != "Charger":
+            yield f"a charger of the type {type(charger).__name__}"
+
+
+def _unsupported_battery(battery: Any) -> Iterator[str]:
+    if type(battery).__name__ != "Battery":
+        yield f"a battery of the type {type(battery).__name__}"
+    elif isinstance(battery.capacity, np.floating) and not isinstance(battery.capacity, float):
+        yield "a battery whose capacity is a 32-bit number"
