@@ -15,7 +15,8 @@ from ray.rllib.algorithms.algorithm_config import AlgorithmConfig, NotProvided
 from rllib_citylearn.algorithm.checks import checked_keys, from_mapping, nearest
 from rllib_citylearn.algorithm.config import CooperativeMADDPGConfig
 from rllib_citylearn.baselines import BASELINES
-from rllib_citylearn.env.community_env import CityLearnMultiAgentEnv, CommunityEnvConfig
+from rllib_citylearn.env.community_env import CityLearnMultiAgentEnv
+from rllib_citylearn.env.config import CommunityEnvConfig
 from rllib_citylearn.env.reward import RewardWeights
 from rllib_citylearn.errors import ConfigError
 from rllib_citylearn.modules.community_module import CommunityModuleConfig

@@ -379,7 +379,7 @@ class CommunityFeatures:
 
     def encode_agents(self, rows: Sequence[Sequence[float]]) -> list[FloatArray]:
         """Encode all buildings' raw observations, each in the order of its own columns: N vectors ``[d_i]``."""
-        return [row[slots] for row, slots in zip(self.encode(rows), self._slots, strict=True)]
+        return self.own_columns(self.encode(rows))
 
     def _require_length(self, index: int, values: Sequence[float]) -> None:
         agent = self.agents[index]
@@ -403,6 +403,21 @@ class CommunityFeatures:
                 ]
             )
         return decoded
+
+    def own_actions(self, joint: npt.NDArray[Any]) -> list[list[float]]:
+        """Each building's own actions out of joint ones ``[N, A]``, unchanged."""
+        return [[float(row[slot]) for slot in slots] for slots, row in zip(self._action_slots, joint, strict=True)]
+
+    def joint_actions(self, rows: Sequence[Sequence[float]]) -> npt.NDArray[np.float64]:
+        """Joint actions ``[N, A]`` from each building's own; zero where a building lacks one."""
+        joint = np.zeros(self.action_mask.shape)
+        for n, (slots, row) in enumerate(zip(self._action_slots, rows, strict=True)):
+            joint[n, slots] = row
+        return joint
+
+    def own_columns(self, joint: FloatArray) -> list[FloatArray]:
+        """Each building's own columns out of joint observations ``[N, D]``, in the order of ``agent_columns``."""
+        return [row[slots] for row, slots in zip(joint, self._slots, strict=True)]
 
     def clipped(self, rows: Sequence[Sequence[float]]) -> list[tuple[str, str, float]]:
         """(building, feature, value) of every raw value that lies outside its feature's range."""

@@ -6,46 +6,30 @@ import hashlib
 import io
 import sys
 from copy import deepcopy
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from rllib_citylearn.datasets import folder_sha256
+from rllib_citylearn.env.citylearn_env import community_features
+from rllib_citylearn.env.reference import Array, NoControl
 from rllib_citylearn.env.thermostats import leave_devices_to_thermostats
+from rllib_citylearn.errors import EngineError
 from rllib_citylearn.files import cache_folder, write_bytes
+from rllib_citylearn.simulator import CommunityDescription, FastCommunity
 
 if TYPE_CHECKING:
     from citylearn.citylearn import CityLearnEnv
-
-Array = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class NoControl:
-    """The uncontrolled community over a stretch of the data.
-
-    Attributes:
-        first_step: the data's time step that row 0 stands for.
-        net_kwh: net electricity consumption, ``[T, N]`` kWh a time step, negative when exporting.
-        price: price of electricity, ``[T, N]`` currency/kWh.
-        carbon: carbon intensity, ``[T, N]`` kgCO2/kWh.
-    """
-
-    first_step: int
-    net_kwh: Array
-    price: Array
-    carbon: Array
 
 
 def no_control(env: CityLearnEnv) -> NoControl:
     """The no-control reference over the whole window of ``env``, which is reset.
 
     Where every load is electrical and cannot be moved (batteries, PV and vehicles that stay unplugged), the net load is in
-    the data. Where heat and cold are made from electricity it is simulated once and kept in the cache.
+    the data. Where heat and cold are made from electricity, or the grid goes out, it is simulated: by the fast engine, or,
+    where that can't, once by CityLearn and kept in the cache.
 
     Args:
         env: a CityLearn environment from ``make_citylearn_env``.
@@ -54,7 +38,7 @@ def no_control(env: CityLearnEnv) -> NoControl:
     buildings = env.buildings
     price = np.stack([np.asarray(b.pricing.electricity_pricing, float) for b in buildings], 1)
     carbon = np.stack([np.asarray(b.carbon_intensity.carbon_intensity, float) for b in buildings], 1)
-    if any(_has_thermal_demand(building) for building in buildings):
+    if any(_has_thermal_demand(building) or building.simulate_power_outage for building in buildings):
         net = _simulated(env)
     else:
         net = np.stack([_electrical_net(building) for building in buildings], 1)
@@ -78,11 +62,28 @@ def _electrical_net(building: Any) -> Array:
 
 
 def _simulated(env: CityLearnEnv) -> Array:
-    """Net load ``[T, N]`` of an episode that nobody controls, from the cache if it was simulated before.
+    """Net load ``[T, N]`` of an episode that nobody controls.
 
     Storage stays as it is, heating and cooling devices follow their thermostats.
     """
-    file = _cache_file(env)
+    uncontrolled = deepcopy(env)
+    leave_devices_to_thermostats(uncontrolled)
+    uncontrolled.reset()
+    try:
+        description = CommunityDescription.read(uncontrolled, community_features(uncontrolled))
+    except EngineError:
+        return _simulated_by_citylearn(uncontrolled, _cache_file(env))
+    community = FastCommunity(description)
+    zeros = np.zeros((1, *community.description.features.action_mask.shape))
+    net = np.zeros((community.rows - 1, len(uncontrolled.buildings)))
+    for row in range(len(net)):
+        community.step_physical(zeros)
+        net[row] = community.net_kwh[0]
+    return net
+
+
+def _simulated_by_citylearn(uncontrolled: CityLearnEnv, file: Path) -> Array:
+    """The same from CityLearn, or from the cache if it was simulated before."""
     if file.exists():
         try:
             stored: Array = np.load(file, allow_pickle=False)
@@ -90,9 +91,6 @@ def _simulated(env: CityLearnEnv) -> Array:
         except (ValueError, OSError, EOFError):
             file.unlink(missing_ok=True)  # cut short; it is made again below
     print("Simulating the community without control once, as the reference of the reward ...", file=sys.stderr, flush=True)
-    uncontrolled = deepcopy(env)
-    leave_devices_to_thermostats(uncontrolled)
-    uncontrolled.reset()
     zeros = [[0.0] * space.shape[0] for space in uncontrolled.action_space]
     while not uncontrolled.terminated:
         uncontrolled.step(zeros)

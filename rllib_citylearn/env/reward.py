@@ -13,7 +13,7 @@ Five district terms, each scaled so that its mean over the data is one minus Cit
 All agents get the same number. Because a building's terms and the district's are also reported apart, a critic can learn
 them apart (``building`` and ``district`` of ``RewardTerms``).
 
-Everything is vectorised over E parallel communities.
+The arithmetic stands in ``rllib_citylearn.simulator.kernels.reward``, for both engines and for E communities at once.
 """
 
 from __future__ import annotations
@@ -24,13 +24,9 @@ from dataclasses import dataclass, fields
 import numpy as np
 import numpy.typing as npt
 
-from rllib_citylearn.env.no_control import NoControl
+from rllib_citylearn.env.reference import Array, NoControl
 from rllib_citylearn.errors import ConfigError
-
-Array = npt.NDArray[np.float64]
-
-HOURS_A_MONTH = 730
-"""Length of the stretches over which CityLearn takes the monthly load factor, in time steps."""
+from rllib_citylearn.simulator.parameters import HOURS_A_MONTH
 
 
 @dataclass(frozen=True)
@@ -70,46 +66,75 @@ class RewardWeights:
         return cls(**{name: float(value) for name, value in weights.items()})
 
 
+TERMS = tuple(field.name for field in fields(RewardWeights))
+"""Names of the terms, in the order of every array that has an axis of five."""
+
+
 @dataclass(frozen=True)
-class RewardTerms:
-    """The reward of one step in E communities, taken apart.
+class RewardBuffers:
+    """The reward of one step in E communities, taken apart; overwritten by the next step.
 
     Attributes:
         building: the weighted terms that belong to single buildings, ``[E, N]``.
         district: the weighted terms of the district, ``[E]``.
-        named: every unweighted term by name, ``[E]``; buildings' terms are averaged over buildings.
-        uncontrolled: what each term would have cost without control, ``[E]``, so that over an episode
-            ``1 - sum(named) / sum(uncontrolled)`` is the KPI relative to no control.
+        team: the team reward, ``[E]``: mean over buildings of ``building``, plus ``district``.
+        terms: the unweighted terms in the order of ``TERMS``, ``[E, 5]``; buildings' terms are averaged over buildings.
+        uncontrolled: what each term would have cost without control, ``[E, 5]``, so that over an episode
+            ``1 - sum(terms) / sum(uncontrolled)`` is the KPI relative to no control.
     """
 
     building: Array
     district: Array
-    named: Mapping[str, Array]
-    uncontrolled: Mapping[str, Array]
+    team: Array
+    terms: Array
+    uncontrolled: Array
 
-    @property
-    def team(self) -> Array:
-        """The team reward ``[E]``: mean over buildings of ``building``, plus ``district``."""
-        total: Array = self.building.mean(1) + self.district
-        return total
+    @classmethod
+    def empty(cls, communities: int, buildings: int) -> RewardBuffers:
+        """Buffers full of zeros."""
+        e = communities
+        return cls(np.zeros((e, buildings)), np.zeros(e), np.zeros(e), np.zeros((e, 5)), np.zeros((e, 5)))
 
 
-@dataclass
-class RewardState:
-    """What the reward remembers of an episode: last loads and running peaks, with and without control, each ``[E]`` kWh."""
+@dataclass(frozen=True)
+class RewardTables:
+    """What the kernels need to compute the team reward; rows are those of the reference.
 
-    previous: Array
-    previous_uncontrolled: Array
-    peak: Array
-    peak_uncontrolled: Array
+    Attributes:
+        reference_net: the uncontrolled net loads, kWh, ``[T, N]``.
+        price: currency/kWh, ``[T, N]``.
+        carbon: kgCO2/kWh, ``[T, N]``.
+        cost_scale, carbon_scale, electricity_scale: scale of the buildings' terms, ``[N]``.
+        district: the uncontrolled district's load, kWh, ``[T]``.
+        month_mean: its mean over the month of each row, ``[T]``.
+        month_floor: below which no peak counts, ``[T]``.
+        inherited_peak: the peak that an episode takes over from the row before it starts, ``[T]``.
+        weights: weights of the five terms, then the scales of ramping and load factor, ``[7]``.
+    """
+
+    reference_net: Array
+    price: Array
+    carbon: Array
+    cost_scale: Array
+    carbon_scale: Array
+    electricity_scale: Array
+    district: Array
+    month_mean: Array
+    month_floor: Array
+    inherited_peak: Array
+    weights: Array
 
 
 class TeamReward:
-    """Computes the team reward from the buildings' net loads.
+    """The team reward of one community, from its buildings' net loads.
 
     Args:
         reference: the uncontrolled community over all the data that may be visited.
         weights: weights of the terms.
+
+    Attributes:
+        weights: weights of the terms.
+        tables: the same as arrays, for the kernels.
     """
 
     # A controller that starts within a month did not see that month's peak. It gets three quarters of the uncontrolled
@@ -119,100 +144,88 @@ class TeamReward:
     def __init__(self, reference: NoControl, weights: RewardWeights) -> None:
         self.weights = weights
         self._first = reference.first_step
-        self._net = reference.net_kwh
-        steps = len(self._net)
-        imported = np.maximum(self._net, 0.0)
-        self._price, self._carbon = reference.price, reference.carbon
-        # Mean of one for every building: dividing by the year's sum and multiplying by the number of steps.
-        self._cost_scale = _scale(steps, (imported * self._price).sum(0))
-        self._carbon_scale = _scale(steps, (imported * self._carbon).sum(0))
-        self._electricity_scale = _scale(steps, imported.sum(0))
-        district = self._net.sum(1)
-        self._district = district
-        self._ramping_scale = float(_scale(steps, np.maximum(np.diff(district), 0.0).sum(keepdims=True))[0])
+        net = reference.net_kwh
+        steps = len(net)
+        imported = np.maximum(net, 0.0)
+        # Added up in the kernels' order, so that doing nothing earns exactly nothing.
+        district = np.add.accumulate(net, 1)[:, -1].copy()
         months = [district[i : i + HOURS_A_MONTH] for i in range(0, steps, HOURS_A_MONTH)]
-        self._month_mean = np.array([month.mean() for month in months])
+        mean = np.array([month.mean() for month in months])
         # Below a tenth of the uncontrolled peak no controller gets; the floor keeps 1/peak finite in exporting months.
-        self._month_floor = np.array([max(month.mean(), 0.1 * month.max(), 1e-6) for month in months])
-        load_factors = 1.0 - self._month_mean / np.maximum([month.max() for month in months], self._month_floor)
-        self._load_factor_scale = float(_scale(steps, load_factors.sum(keepdims=True))[0])
-        self._running_peak = np.concatenate([np.maximum.accumulate(month) for month in months])
-
-    def start(self, step: npt.NDArray[np.int64]) -> RewardState:
-        """State of episodes that begin at the data's time steps ``step`` ``[E]``."""
-        row = step - self._first
-        before = np.maximum(row - 1, 0)
-        previous = self._district[before]
-        same_month = (row % HOURS_A_MONTH) > 0
-        peak = np.where(same_month, self._INHERITED_PEAK * self._running_peak[before], -np.inf)
-        return RewardState(previous.copy(), previous.copy(), peak, peak.copy())
-
-    def step(self, step: npt.NDArray[np.int64], net_kwh: Array, state: RewardState) -> RewardTerms:
-        """The reward of the time steps ``step`` ``[E]`` with net loads ``net_kwh`` ``[E, N]``; advances ``state``."""
-        row = step - self._first
-        imported = np.maximum(self._net[row], 0.0)
-        saved = imported - np.maximum(net_kwh, 0.0)
-        cost_weight = self._price[row] * self._cost_scale
-        carbon_weight = self._carbon[row] * self._carbon_scale
-        cost, carbon = saved * cost_weight, saved * carbon_weight
-        electricity = saved * self._electricity_scale
-        load, load_uncontrolled = net_kwh.sum(1), self._district[row]
-        ramp_uncontrolled = self._ramping_scale * np.maximum(load_uncontrolled - state.previous_uncontrolled, 0.0)
-        ramping = ramp_uncontrolled - self._ramping_scale * np.maximum(load - state.previous, 0.0)
-        peak_uncontrolled = self._load_factor_scale * self._peak_payment(row, load_uncontrolled, state.peak_uncontrolled)
-        load_factor = peak_uncontrolled - self._load_factor_scale * self._peak_payment(row, load, state.peak)
-        new_month = row % HOURS_A_MONTH == 0
-        state.peak = np.maximum(np.where(new_month, -np.inf, state.peak), load)
-        state.peak_uncontrolled = np.maximum(np.where(new_month, -np.inf, state.peak_uncontrolled), load_uncontrolled)
-        state.previous, state.previous_uncontrolled = load, load_uncontrolled
-        weights = self.weights
-        return RewardTerms(
-            building=weights.cost * cost + weights.carbon * carbon + weights.electricity * electricity,
-            district=weights.ramping * ramping + weights.load_factor * load_factor,
-            named={
-                "cost": cost.mean(1),
-                "carbon": carbon.mean(1),
-                "ramping": ramping,
-                "load_factor": load_factor,
-                "electricity": electricity.mean(1),
-            },
-            uncontrolled={
-                "cost": (imported * cost_weight).mean(1),
-                "carbon": (imported * carbon_weight).mean(1),
-                "ramping": ramp_uncontrolled,
-                "load_factor": peak_uncontrolled,
-                "electricity": (imported * self._electricity_scale).mean(1),
-            },
+        floor = np.array([max(month.mean(), 0.1 * month.max(), 1e-6) for month in months])
+        load_factors = 1.0 - mean / np.maximum([month.max() for month in months], floor)
+        ramping_scale = _scale(steps, np.maximum(np.diff(district), 0.0).sum(keepdims=True))[0]
+        load_factor_scale = _scale(steps, load_factors.sum(keepdims=True))[0]
+        month_of_row = np.arange(steps) // HOURS_A_MONTH
+        self.tables = RewardTables(
+            reference_net=net,
+            price=reference.price,
+            carbon=reference.carbon,
+            # Mean of one for every building: dividing by the year's sum and multiplying by the number of steps.
+            cost_scale=_scale(steps, (imported * reference.price).sum(0)),
+            carbon_scale=_scale(steps, (imported * reference.carbon).sum(0)),
+            electricity_scale=_scale(steps, imported.sum(0)),
+            district=district,
+            month_mean=mean[month_of_row],
+            month_floor=floor[month_of_row],
+            inherited_peak=self._INHERITED_PEAK * np.concatenate([np.maximum.accumulate(month) for month in months]),
+            weights=np.array([*(getattr(weights, name) for name in TERMS), ramping_scale, load_factor_scale]),
         )
 
-    def load_factor_ratio(self, step: int, net_kwh: Array) -> float:
+    def start(self, step: npt.NDArray[np.int64]) -> Array:
+        """What the reward remembers of episodes that begin at the data's time steps ``step`` ``[E]``.
+
+        Returns:
+            ``[E, 4]``: last district load with and without control, running peak with and without it, kWh.
+        """
+        row = step - self._first
+        before = np.maximum(row - 1, 0)
+        previous = self.tables.district[before]
+        peak = np.where(row % HOURS_A_MONTH > 0, self.tables.inherited_peak[before], -np.inf)
+        return np.stack([previous, previous, peak, peak], 1)
+
+    def step(self, step: npt.NDArray[np.int64], net_kwh: Array, state: Array, out: RewardBuffers) -> None:
+        """The reward of the time steps ``step`` ``[E]`` with net loads ``net_kwh`` ``[E, N]``; advances ``state``."""
+        from rllib_citylearn.simulator.community import load_kernels
+
+        tables = self.tables
+        load_kernels().reward_step(
+            step - self._first,
+            np.ascontiguousarray(net_kwh, np.float64),
+            state,
+            tables.reference_net,
+            tables.price,
+            tables.carbon,
+            tables.cost_scale,
+            tables.carbon_scale,
+            tables.electricity_scale,
+            tables.district,
+            tables.month_mean,
+            tables.month_floor,
+            tables.weights,
+            out.building,
+            out.district,
+            out.team,
+            out.terms,
+            out.uncontrolled,
+        )
+
+    def load_factor_ratio(self, step: int, steps: int, mean: float, peak: float) -> float:
         """1 - load factor of the district over an episode, relative to no control.
 
         Args:
             step: the data's time step at which the episode starts.
-            net_kwh: net loads of the buildings, ``[T, N]``.
+            steps: its length.
+            mean, peak: of the district's net load in it, kWh.
 
         Returns:
             the ratio; 1 where the uncontrolled district has a flat load, which cannot be improved upon.
         """
         row = step - self._first
-        controlled, uncontrolled = (
-            1.0 - district.mean() / district.max() if district.max() > 0 else 0.0
-            for district in (net_kwh.sum(1), self._district[row : row + len(net_kwh)])
-        )
+        reference = self.tables.district[row : row + steps]
+        uncontrolled = 1.0 - reference.mean() / reference.max() if reference.max() > 0 else 0.0
+        controlled = 1.0 - mean / peak if peak > 0 else 0.0
         return float(controlled / uncontrolled) if uncontrolled > 0 else 1.0
-
-    def _peak_payment(self, row: npt.NDArray[np.int64], load: Array, peak: Array) -> Array:
-        """How much phi(peak) = 1 - mean/peak grows when ``load`` follows a running ``peak``."""
-        month = row // HOURS_A_MONTH
-        mean, floor = self._month_mean[month], self._month_floor[month]
-        running = np.where(row % HOURS_A_MONTH == 0, -np.inf, peak)
-        before = np.maximum(running, floor)
-        after = np.maximum(before, load)
-        # A month's first payment starts from zero, not from phi(floor): its payments then add up to phi(final peak).
-        paid = np.where(np.isneginf(running), 0.0, 1.0 - mean / before)
-        payment: Array = (1.0 - mean / after) - paid
-        return payment
 
 
 def _scale(steps: int, total: Array) -> Array:

@@ -9,16 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rllib_citylearn.simulator.community import FastCommunity, RewardTables
+    from rllib_citylearn.simulator.community import FastCommunity
     from rllib_citylearn.simulator.description import CommunityDescription
 
 _HOME = {
     "CommunityDescription": "rllib_citylearn.simulator.description",
     "FastCommunity": "rllib_citylearn.simulator.community",
-    "RewardTables": "rllib_citylearn.simulator.community",
 }
 
-__all__ = ["CommunityDescription", "FastCommunity", "RewardTables"]
+__all__ = ["CommunityDescription", "FastCommunity"]
 
 
 def __getattr__(name: str) -> Any:

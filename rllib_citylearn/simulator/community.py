@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from rllib_citylearn.env.reward import RewardBuffers, RewardTables
 from rllib_citylearn.errors import EngineError
 from rllib_citylearn.simulator.description import CommunityDescription
 from rllib_citylearn.simulator.observations import MADE, NET_LOAD, TANK_SOC, VEHICLE_SOC, EncodedTables
@@ -52,31 +52,6 @@ def load_kernels(report: Callable[[str], None] | None = None) -> Any:
     return community
 
 
-@dataclass(frozen=True)
-class RewardTables:
-    """What the kernels need to compute the team reward (``TeamReward.tables`` makes them).
-
-    Attributes:
-        reference_net: the uncontrolled net loads, kWh, ``[T, N]``.
-        cost_scale, carbon_scale, electricity_scale: scale of the buildings' terms, ``[N]``.
-        district: the uncontrolled district's load, kWh, ``[T]``.
-        month_mean: its mean over the month of each row, ``[T]``.
-        month_floor: below which no peak counts, ``[T]``.
-        inherited_peak: the peak that an episode takes over from the row before it starts, ``[T]``.
-        weights: weights of the five terms, then the scales of ramping and load factor, ``[7]``.
-    """
-
-    reference_net: Doubles
-    cost_scale: Doubles
-    carbon_scale: Doubles
-    electricity_scale: Doubles
-    district: Doubles
-    month_mean: Doubles
-    month_floor: Doubles
-    inherited_peak: Doubles
-    weights: Doubles
-
-
 class FastCommunity:
     """CityLearn's physics for E parallel communities, each with a clock of its own.
 
@@ -101,7 +76,7 @@ class FastCommunity:
         load_served_kwh: load that can't be moved, as far as it was met, ``[E, N]``.
         temperature_c: indoor temperature, ``[E, N]``; without buildings where none has dynamics.
         clock: row of the next hour, ``[E]``.
-        team_reward, district_reward: ``[E]``; building_reward: ``[E, N]``; terms, uncontrolled_terms: ``[E, 5]``.
+        rewards: of the last hour; zeros if no reward was asked for.
     """
 
     def __init__(
@@ -119,7 +94,7 @@ class FastCommunity:
         self.communities = communities
         self.rows = description.tables.rows
         self._drift_rows = self.rows if drift_rows is None else min(drift_rows + 1, self.rows)
-        sizes = self._sizes(description, reward is not None)
+        sizes = self._sizes(description, reward)
         arrays = self._arrays(description, reward, sizes)
         from rllib_citylearn.simulator.kernels.memory import Memory
 
@@ -147,11 +122,13 @@ class FastCommunity:
         self.temperature_c: Singles = arrays["temperature"]
         self.clock: Rows = arrays["clock"]
         self.origin: Rows = arrays["origin"]
-        self.team_reward: Doubles = arrays["team_reward"]
-        self.district_reward: Doubles = arrays["district_reward"]
-        self.building_reward: Doubles = arrays["building_reward"]
-        self.terms: Doubles = arrays["terms"]
-        self.uncontrolled_terms: Doubles = arrays["uncontrolled_terms"]
+        self.rewards = RewardBuffers(
+            building=arrays["building_reward"],
+            district=arrays["district_reward"],
+            team=arrays["team_reward"],
+            terms=arrays["terms"],
+            uncontrolled=arrays["uncontrolled_terms"],
+        )
         self._all = np.arange(communities)
         self.reset()
 
@@ -256,7 +233,7 @@ class FastCommunity:
         source = self.net_kwh if kind == NET_LOAD else self.battery_soc
         return source[e].astype(np.float64)
 
-    def _sizes(self, description: CommunityDescription, rewarded: bool) -> dict[str, int]:
+    def _sizes(self, description: CommunityDescription, reward: RewardTables | None) -> dict[str, int]:
         parameters, tables, dynamics = description.parameters, description.tables, description.dynamics
         count, actions = parameters.actions.low.shape
         self._encoded = EncodedTables(description.observations, tables.rows)
@@ -291,7 +268,7 @@ class FastCommunity:
             "I": 0 if dynamics is None else dynamics.input_weights.shape[2],
             "R": 0 if dynamics is None else dynamics.lookback + 1,
             "OT": 0 if tables.outage is None else tables.rows,
-            "RT": tables.rows if rewarded else 0,
+            "RT": 0 if reward is None else len(reward.district),
         }
 
     def _arrays(

@@ -17,6 +17,9 @@ Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
+HOURS_A_MONTH = 730
+"""Length of the stretches over which CityLearn takes the monthly load factor, in time steps."""
+
 END_USES = ("cooling", "heating", "dhw")
 """Order of the thermal end uses in every array that has an axis of three."""
 

@@ -7,9 +7,10 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from rllib_citylearn.env.no_control import NoControl
-from rllib_citylearn.env.reward import HOURS_A_MONTH, RewardWeights, TeamReward
+from rllib_citylearn.env.reference import NoControl
+from rllib_citylearn.env.reward import TERMS, RewardBuffers, RewardWeights, TeamReward
 from rllib_citylearn.errors import ConfigError
+from rllib_citylearn.simulator.parameters import HOURS_A_MONTH
 
 STEPS, BUILDINGS = 2 * HOURS_A_MONTH + 100, 3
 WEIGHTS = RewardWeights()
@@ -29,13 +30,21 @@ def run(reference, net, weights=WEIGHTS, first=0):
     reward = TeamReward(reference, weights)
     step = np.array([reference.first_step + first])
     state = reward.start(step)
-    rows = [reward.step(step + t, net[None, t], state) for t in range(len(net))]
+    rows = [after(reward, step + t, net[None, t], state) for t in range(len(net))]
+    terms = np.array([r.terms[0] for r in rows])
     return (
         np.array([r.building[0] for r in rows]),
         np.array([r.district[0] for r in rows]),
-        {name: np.array([r.named[name][0] for r in rows]) for name in rows[0].named},
+        {name: terms[:, i] for i, name in enumerate(TERMS)},
         np.array([r.team[0] for r in rows]),
     )
+
+
+def after(reward, step, net, state) -> RewardBuffers:
+    """The reward of one hour, in arrays of its own."""
+    out = RewardBuffers.empty(*net.shape)
+    reward.step(step, net, state, out)
+    return out
 
 
 def controlled(reference):
@@ -118,8 +127,7 @@ def test_parallel_communities_do_not_touch_each_other(reference):
     team = []
     for t in range(60):
         rows = first + t
-        terms = reward.step(reference.first_step + rows, net[rows], state)
-        team.append(terms.team)
+        team.append(after(reward, reference.first_step + rows, net[rows], state).team)
     together = np.array(team).T
     for e, start in enumerate(first):
         assert np.array_equal(together[e], run(reference, net[start : start + 60], first=start)[3])

@@ -43,8 +43,8 @@ def power_of_half(x, half):
     """``x ** 0.5`` as the C library computes it, which CityLearn asks for: not always the correctly rounded root.
 
     Where the true root lies well inside the rounding interval of ``sqrt`` both agree, since ``pow`` errs by less than 0.55
-    of the last place; only near a tie is the five times slower ``pow`` needed. ``half`` is 0.5 as a variable, or the compiler
-    would turn ``pow`` into ``sqrt``.
+    of the last place; only near a tie is the slower ``pow`` needed. ``half`` is 0.5 as a variable: were it a constant, the
+    compiler would turn ``pow`` into ``sqrt``.
     """
     root = np.sqrt(x)
     if not 0.25 <= x < 1.0:

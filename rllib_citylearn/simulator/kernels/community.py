@@ -14,9 +14,7 @@ from rllib_citylearn.simulator.kernels.observe import observe
 from rllib_citylearn.simulator.kernels.reward import community_reward
 from rllib_citylearn.simulator.kernels.thermal import performance
 from rllib_citylearn.simulator.kernels.vehicles import move_vehicles, run_charger
-from rllib_citylearn.simulator.parameters import ABSENT
-
-MONTH_STEPS = 730
+from rllib_citylearn.simulator.parameters import ABSENT, HOURS_A_MONTH
 
 FINE, NOT_A_NUMBER, PAST_THE_END = range(3)
 """What ``step`` returns first; the second is the community, the third the place in it."""
@@ -68,7 +66,7 @@ def reset_community(m, e, k):
     if m.RT:
         before = max(k - 1, 0)
         m.reward_state[e, 0] = m.reward_state[e, 1] = m.district[before]
-        peak = -np.inf if k % MONTH_STEPS == 0 else m.running_peak[before]
+        peak = -np.inf if k % HOURS_A_MONTH == 0 else m.running_peak[before]
         m.reward_state[e, 2] = m.reward_state[e, 3] = peak
     observe(m, e, k)
 
@@ -95,7 +93,7 @@ def step_community(m, e):
     if m.RT:
         m.district_reward[e], m.team_reward[e] = community_reward(
             k,
-            MONTH_STEPS,
+            HOURS_A_MONTH,
             m.net[e],
             m.reward_state[e],
             m.reference_net,
@@ -154,3 +152,51 @@ with kernel_cache():
         m = arrays_of(memory)
         for i in range(len(communities)):
             reset_community(m, communities[i], rows[i])
+
+    @njit(
+        "void(int64[::1], float64[:,::1], float64[:,::1], float64[:,::1], float64[:,::1], float64[:,::1], float64[::1], "
+        "float64[::1], float64[::1], float64[::1], float64[::1], float64[::1], float64[::1], float64[:,::1], float64[::1], "
+        "float64[::1], float64[:,::1], float64[:,::1])",
+        **OPTIONS,
+    )
+    def reward_step(
+        rows,
+        net,
+        state,
+        reference_net,
+        price,
+        carbon,
+        cost_scale,
+        carbon_scale,
+        electricity_scale,
+        district,
+        month_mean,
+        month_floor,
+        weights,
+        building_reward,
+        district_reward,
+        team_reward,
+        terms,
+        uncontrolled,
+    ):
+        """The team reward of net loads ``[E, N]`` that another engine computed."""
+        for e in range(len(rows)):
+            district_reward[e], team_reward[e] = community_reward(
+                rows[e],
+                HOURS_A_MONTH,
+                net[e],
+                state[e],
+                reference_net,
+                price,
+                carbon,
+                cost_scale,
+                carbon_scale,
+                electricity_scale,
+                district,
+                month_mean,
+                month_floor,
+                weights,
+                building_reward[e],
+                terms[e],
+                uncontrolled[e],
+            )

@@ -1,0 +1,62 @@
+"""What ``env_config`` may say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal, get_args
+
+from rllib_citylearn.env.reward import RewardWeights
+from rllib_citylearn.errors import ConfigError
+
+EngineName = Literal["fast", "citylearn"]
+ENGINES: tuple[str, ...] = get_args(EngineName)
+
+
+@dataclass(frozen=True)
+class CommunityEnvConfig:
+    """A community, its episodes and its reward.
+
+    Attributes:
+        dataset: name of a data set, or path of its folder.
+        engine: ``fast`` simulates with compiled kernels, ``citylearn`` with CityLearn itself; both give the same numbers.
+        buildings: names of the buildings to keep; None keeps all.
+        window: first and last time step of the data to visit, both included; None is all of it.
+        episode_steps: length of an episode in time steps; None is the whole window.
+        random_start: start each episode at a random step of the window (True) or at its beginning (False).
+        starts: time steps at which episodes start in turn, instead of either; several runners take turns with them.
+        random_initial_soc: fill each battery to a random level at the start of an episode, so that a learner sees the same
+            hour with full and empty batteries; for training only, since the energy is a gift that the KPIs contain.
+        random_seed: CityLearn's seed for what the schema leaves out; None keeps the schema's.
+        reward_weights: weights of the reward's terms by name.
+        ranges: physical ranges by feature name, as stored with a policy; None fits them to the data.
+    """
+
+    dataset: str = "citylearn_challenge_2022_phase_all"
+    engine: EngineName = "fast"
+    buildings: Sequence[str] | None = None
+    window: tuple[int, int] | None = None
+    episode_steps: int | None = None
+    random_start: bool = False
+    starts: Sequence[int] | None = None
+    random_initial_soc: bool = False
+    random_seed: int | None = None
+    reward_weights: Mapping[str, float] = field(default_factory=lambda: asdict(RewardWeights()))
+    ranges: Mapping[str, Sequence[float]] | None = None
+
+    def __post_init__(self) -> None:
+        if self.engine not in ENGINES:
+            raise ConfigError(f"There is no engine {self.engine!r}; the engines are {', '.join(map(repr, ENGINES))}.")
+
+    @classmethod
+    def from_dict(cls, config: Mapping[str, Any]) -> CommunityEnvConfig:
+        """A config from RLlib's ``env_config``; unknown keys are refused."""
+        known = {f.name for f in fields(cls)}
+        unknown = sorted(set(config) - known)
+        if unknown:
+            raise ConfigError(f"env_config has no key {', '.join(map(repr, unknown))}; it knows {', '.join(sorted(known))}.")
+        values = dict(config)
+        if values.get("window") is not None:
+            first, last = values["window"]
+            values["window"] = (int(first), int(last))
+        return cls(**values)

@@ -1,0 +1,199 @@
+"""E episodes of a community at once, in arrays: what fast learning and the dictionary environment are built on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rllib_citylearn.datasets import resolve
+from rllib_citylearn.env.citylearn_env import community_features, make_citylearn_env
+from rllib_citylearn.env.config import CommunityEnvConfig
+from rllib_citylearn.env.engines import Engine, make_engine
+from rllib_citylearn.env.no_control import no_control
+from rllib_citylearn.env.reward import TERMS, RewardBuffers, RewardWeights, TeamReward
+from rllib_citylearn.errors import ConfigError
+
+Rows = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class VectorStep:
+    """One hour of E communities. The arrays are overwritten by the next call.
+
+    Attributes:
+        observations: what the buildings see next, float32 ``[E, N, D]``; of episodes that ended, the last observation.
+        rewards: the team reward and its parts.
+        truncated: which episodes ended, bool ``[E]``; none ever terminates, the communities go on living.
+        episodes: KPIs of the episodes that ended, by community: relative to no control (lower is better), and ``score``.
+    """
+
+    observations: npt.NDArray[np.float32]
+    rewards: RewardBuffers
+    truncated: npt.NDArray[np.bool_]
+    episodes: Mapping[int, Mapping[str, float]]
+
+
+class CommunityVectorEnv:
+    """E communities on one of the engines, each in an episode of its own.
+
+    Episodes that end are not started again by themselves: call ``reset`` with their numbers.
+
+    Args:
+        config: the community, its episodes and its reward.
+        communities: number E.
+        turn: which of ``config.starts`` comes first; several runners take turns with them.
+        turns: how many runners take turns.
+    """
+
+    def __init__(self, config: CommunityEnvConfig, communities: int = 1, *, turn: int = 0, turns: int = 1) -> None:
+        self.config = config
+        source = resolve(config.dataset)
+        self.citylearn = make_citylearn_env(
+            source.folder, buildings=config.buildings, window=config.window, random_seed=config.random_seed
+        )
+        if self.citylearn.seconds_per_time_step != 3600:
+            raise ConfigError(
+                f"The data set has time steps of {self.citylearn.seconds_per_time_step:g} s; rewards and scores are defined "
+                "for hours (3600 s)."
+            )
+        self.communities = communities
+        self.features = community_features(self.citylearn, config.ranges)
+        self.first_step, self._last = self.citylearn.episode_time_steps[0]
+        self.reward = TeamReward(no_control(self.citylearn), RewardWeights.from_dict(config.reward_weights))
+        self.episode_steps = self._checked_episode_steps()
+        self.latest_start = self._last - 1 - self.episode_steps
+        for start in config.starts or ():
+            self.require_start(start)
+        self.engine: Engine = make_engine(
+            config.engine, self.citylearn, self.features, self.reward, communities, self.episode_steps
+        )
+        self._random = np.random.default_rng()
+        self._lowest_soc = np.array([b.electrical_storage.initial_soc for b in self.citylearn.buildings])
+        self._turn, self._turns = turn, turns
+        self._episodes = 0
+        shape = (communities, len(TERMS))
+        self._start = np.zeros(communities, np.int64)
+        self._elapsed = np.zeros(communities, np.int64)
+        self._saved, self._uncontrolled = np.zeros(shape), np.zeros(shape)
+        self._load, self._peak = np.zeros(communities), np.zeros(communities)
+
+    def _checked_episode_steps(self) -> int:
+        # The last hour of a window can't be simulated, and CityLearn shows its outcome only one hour later.
+        available = self._last - self.first_step - 1
+        steps = available if self.config.episode_steps is None else self.config.episode_steps
+        if not 1 <= steps <= available:
+            raise ConfigError(
+                f"episode_steps is {steps}, but the window {self.first_step}..{self._last} allows 1 to {available}; "
+                "shorten the episode or widen the window."
+            )
+        return steps
+
+    def reset(
+        self,
+        communities: Sequence[int] | Rows | None = None,
+        *,
+        starts: Sequence[int] | Rows | None = None,
+        seed: int | None = None,
+    ) -> npt.NDArray[np.float32]:
+        """Start episodes.
+
+        Args:
+            communities: which of the E; None starts all.
+            starts: time steps of the data at which they start; None chooses them as the config says.
+            seed: of the random numbers from here on.
+
+        Returns:
+            observations ``[E, N, D]`` of all communities.
+
+        Raises:
+            ConfigError: a start at which no episode of this length fits.
+        """
+        if seed is not None:
+            self._random = np.random.default_rng(seed)
+        which = np.arange(self.communities) if communities is None else np.asarray(communities, np.int64)
+        chosen = [self._choose_start() for _ in which] if starts is None else [int(start) for start in starts]
+        for start in chosen:
+            self.require_start(start)
+        soc = None
+        if self.config.random_initial_soc:
+            soc = self._random.uniform(self._lowest_soc, 1.0, (len(which), len(self._lowest_soc)))
+        # CityLearn seeds the drift of vehicles with its random seed plus the number of the episode, counted from one.
+        seeds = int(self.citylearn.random_seed) + self._episodes + 1 + np.arange(len(which))
+        self._episodes += len(which)
+        self._start[which] = chosen
+        self._elapsed[which] = 0
+        self._saved[which] = self._uncontrolled[which] = 0.0
+        self._load[which], self._peak[which] = 0.0, -np.inf
+        self.engine.reset(which, self._start[which] - self.first_step, seeds, soc)
+        return self.engine.observations
+
+    def step(self, actions: npt.NDArray[Any], *, physical: bool = False) -> VectorStep:
+        """One hour of all communities.
+
+        Args:
+            actions: ``[E, N, A]`` in [-1, 1], which stands for CityLearn's limits; in CityLearn's units if ``physical``.
+
+        Raises:
+            EngineError: actions of another shape or that are no numbers.
+            ConfigError: an episode has ended and was not reset.
+        """
+        if (self._elapsed >= self.episode_steps).any():
+            ended = np.flatnonzero(self._elapsed >= self.episode_steps).tolist()
+            raise ConfigError(f"The episodes of the communities {ended} have ended; reset them before the next step.")
+        self.engine.step(actions, physical=physical)
+        rewards = self.engine.rewards
+        self._elapsed += 1
+        self._saved += rewards.terms
+        self._uncontrolled += rewards.uncontrolled
+        district = self.engine.net_kwh.sum(1, dtype=np.float64)
+        self._load += district
+        np.maximum(self._peak, district, out=self._peak)
+        truncated = self._elapsed >= self.episode_steps
+        episodes = {e: self._episode_kpis(e) for e in np.flatnonzero(truncated).tolist()}
+        return VectorStep(self.engine.observations, rewards, truncated, episodes)
+
+    def _choose_start(self) -> int:
+        """The time step of the data at which the next episode starts."""
+        if self.config.starts:
+            start = int(self.config.starts[self._turn % len(self.config.starts)])
+            self._turn += self._turns
+            return start
+        if self.config.random_start:
+            return int(self._random.integers(self.first_step, self.latest_start + 1))
+        return int(self.first_step)
+
+    def require_start(self, start: int) -> None:
+        """Refuse a time step at which no episode can start.
+
+        Raises:
+            ConfigError: says which ones can.
+        """
+        if not self.first_step <= start <= self.latest_start:
+            raise ConfigError(
+                f"An episode of {self.episode_steps} steps can start at the steps {self.first_step} to {self.latest_start}, "
+                f"not at {start}."
+            )
+
+    def _episode_kpis(self, e: int) -> dict[str, float]:
+        """KPIs of an episode relative to no control, and their score: the mean of cost, carbon and grid.
+
+        Like CityLearn's, but over this episode alone; the load factor is that of the whole episode, not of a month.
+        """
+        kpis = {
+            name: float(1.0 - saved / uncontrolled) if uncontrolled > 0 else 1.0
+            for name, saved, uncontrolled in zip(TERMS, self._saved[e], self._uncontrolled[e], strict=True)
+        }
+        steps = int(self._elapsed[e])
+        kpis["load_factor"] = self.reward.load_factor_ratio(
+            int(self._start[e]), steps, float(self._load[e]) / steps, float(self._peak[e])
+        )
+        grid = (kpis["ramping"] + kpis["load_factor"]) / 2.0
+        return {**kpis, "score": (kpis["cost"] + kpis["carbon"] + grid) / 3.0}
+
+    def close(self) -> None:
+        """Release CityLearn."""
+        self.citylearn.close()
