@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from itertools import pairwise
 from types import NoneType, UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from rllib_citylearn.errors import ConfigError
 
@@ -77,7 +77,7 @@ def checked(where: str, value: Any, kind: Any, expected: str | None = None) -> A
         if anything or len(entries) == len(value):
             made = (checked(f"{where}[{i}]", entry, entries[i]) for i, entry in enumerate(value))
             return tuple(made) if get_origin(kind) is tuple else list(made)
-    elif _is_scalar(value, kind):
+    elif value in get_args(kind) if get_origin(kind) is Literal else _is_scalar(value, kind):
         return value
     raise ConfigError(f"{where} is {_given(value)}; expected {expected}.{_hint(value, kind)}")
 
@@ -142,6 +142,8 @@ def _shape_of(value: Any) -> Any:
 def _expected(kind: Any) -> str:
     if kind in _WORDS:
         return _WORDS[kind]
+    if get_origin(kind) is Literal:
+        return " or ".join(map(repr, get_args(kind)))
     if get_origin(kind) in (Union, UnionType):
         return " or ".join(_expected(option) for option in get_args(kind))
     if _shape(kind) is Sequence:

@@ -14,6 +14,12 @@ from typing import Any
 from rllib_citylearn.errors import ConfigError
 
 
+_ENGINES = {
+    "fast": "fast (CityLearn's physics as compiled kernels; KPIs by CityLearn's own evaluate())",
+    "citylearn": "citylearn (CityLearn itself, thousands of times slower)",
+}
+
+
 def add_parser(subparsers: Any) -> None:
     """Add this command to the command line."""
     parser = subparsers.add_parser(
@@ -21,11 +27,12 @@ def add_parser(subparsers: Any) -> None:
         help="train a preset, then export and judge the policy",
         description=(
             "Train a preset (see tune_configs/), export the policy as a bundle, run it and the preset's baselines through "
-            "CityLearn, and print their KPIs. Ctrl-C ends the training early and goes on with the rest."
+            "the data, and print their KPIs. Ctrl-C ends the training early and goes on with the rest."
         ),
     )
     parser.add_argument("preset", type=Path, metavar="PRESET.yaml")
     parser.add_argument("--data", metavar="NAME_OR_PATH", help="another data set than the preset's")
+    parser.add_argument("--engine", choices=tuple(_ENGINES), help="what simulates (default: the preset's, which is fast)")
     parser.add_argument("--minutes", type=float, help="another training time than the preset's")
     parser.add_argument("--seed", type=int, help="another seed than the preset's")
     parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where runs go (default: runs)")
@@ -53,6 +60,7 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(f"There is a run at {folder} already; give another --name.")
     source = resolve(preset.environment.dataset, report=_say)
     _say(f"Data: {source.name} ({source.origin}, {source.version}, sha256 {source.sha256[:12]}...)")
+    _say(f"Engine: {_ENGINES[preset.environment.engine]}")
     command = _command(args)
     description = {
         "name": preset.name,
@@ -76,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
         "updates_of_the_policy": result.best_updates,
         "minutes": round(result.seconds / 60.0, 2),
         "interrupted": result.interrupted,
-        "engine": "citylearn",
+        "engine": preset.environment.engine,
         "judged": (
             f"on the buildings it was trained on; trained and validated on {_steps(preset.environment.window)}, "
             f"judged on {_steps(preset.report.window)}"
@@ -90,13 +98,14 @@ def run(args: argparse.Namespace) -> int:
     _say("Exporting the policy ...")
     bundle = folder / "bundle"
     export_checkpoint(result.best, bundle, name=folder.name)
-    _say(f"Judging it and {', '.join(preset.report.baselines)} in CityLearn ...")
+    _say(f"Judging it and {', '.join(preset.report.baselines)} by CityLearn's evaluate() ...")
     evaluations = evaluate(
         [BundleSpec(str(bundle), "policy"), *(BaselineSpec(name) for name in preset.report.baselines)],
         source.folder,
         buildings=preset.environment.buildings,
         window=preset.report.window,
         seed=preset.environment.random_seed,
+        engine=preset.environment.engine,
         processes=preset.report.processes,
         data=source.describe(),
         progress=sys.stderr,
@@ -130,6 +139,8 @@ def _with_options(preset: Any, args: argparse.Namespace) -> Any:
     """The preset with what the command line overrides."""
     if args.data is not None:
         preset = replace(preset, environment=replace(preset.environment, dataset=args.data))
+    if args.engine is not None:
+        preset = replace(preset, environment=replace(preset.environment, engine=args.engine))
     if args.minutes is not None:
         if not args.minutes > 0:
             raise ConfigError(f"--minutes is {args.minutes:g}; give a number above 0.")
@@ -142,7 +153,7 @@ def _with_options(preset: Any, args: argparse.Namespace) -> Any:
 def _command(args: argparse.Namespace) -> str:
     """The command line that repeats this run."""
     words = ["rllib-citylearn", "train", str(args.preset)]
-    for option in ("data", "minutes", "seed", "name"):
+    for option in ("data", "engine", "minutes", "seed", "name"):
         if getattr(args, option) is not None:
             words += [f"--{option}", str(getattr(args, option))]
     return shlex.join(words)

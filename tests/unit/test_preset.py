@@ -54,6 +54,7 @@ def read(text: str) -> Preset:
         ("environment: 3", ["environment is 3", "dataset"]),
         ("environment: {datasets: a}", ["environment", "'datasets'", "'dataset'"]),
         ("environment: {dataset: 2022}", ["environment.dataset", "2022", "quotes"]),
+        ("environment: {engine: steam}", ["environment.engine", "'steam'", "'fast' or 'citylearn'"]),
         ("environment: {buildings: Building_1}", ["environment.buildings", "'Building_1'", "a list"]),
         ("environment: {buildings: [1]}", ["environment.buildings[0]", "1", "text"]),
         ("environment: {buildings: []}", ["environment.buildings", "at least one"]),
