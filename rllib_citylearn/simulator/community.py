@@ -102,6 +102,8 @@ class FastCommunity:
         self._table = self._memory.table
         self._step = self._kernels.step
         self._actions: Doubles = arrays["actions"]
+        self._shape = self._actions.shape
+        self._refused: Rows = arrays["refused"]
         self._initial_soc: Doubles = arrays["b_initial"]
         self._drift: Doubles = arrays["drift"]
         self.observations: Singles = arrays["observations"]
@@ -190,19 +192,21 @@ class FastCommunity:
         return self._advance(actions, False)
 
     def _advance(self, actions: npt.ArrayLike, decode: bool) -> Singles:
-        if np.shape(actions) != self._actions.shape:
-            e, n, a = self._actions.shape
+        given = np.asarray(actions)
+        if given.shape != self._shape:
+            e, n, a = self._shape
             raise EngineError(
-                f"Actions have the shape {np.shape(actions)}; {e} communities of {n} buildings with {a} joint actions "
-                f"({', '.join(self.description.features.actions)}) need {self._actions.shape}."
+                f"Actions have the shape {given.shape}; {e} communities of {n} buildings with {a} joint actions "
+                f"({', '.join(self.description.features.actions)}) need {self._shape}."
             )
-        self._actions[...] = actions
-        code, e, n = self._step(self._table, decode)
+        self._actions[...] = given
+        code = self._step(self._table, decode)
         if code:
-            self._refuse(code, e, n)
+            self._refuse(code)
         return self.observations
 
-    def _refuse(self, code: int, e: int, n: int) -> None:
+    def _refuse(self, code: int) -> None:
+        e, n = self._refused.tolist()
         if code == self._kernels.NOT_A_NUMBER:
             name = self.description.parameters.buildings[n]
             raise EngineError(f"An action of {name} in community {e} is no number (NaN); every action has to be finite.")

@@ -17,7 +17,7 @@ from rllib_citylearn.simulator.kernels.vehicles import move_vehicles, run_charge
 from rllib_citylearn.simulator.parameters import ABSENT, HOURS_A_MONTH
 
 FINE, NOT_A_NUMBER, PAST_THE_END = range(3)
-"""What ``step`` returns first; the second is the community, the third the place in it."""
+"""What ``step`` returns; ``refused`` then holds the community and the building."""
 
 
 @inline
@@ -121,30 +121,32 @@ def take_actions(m, decode):
     """Check the actions and turn joint ones, [-1, 1], into CityLearn's units."""
     for e in range(m.E):
         if m.clock[e] >= m.T - 1:
-            return PAST_THE_END, e, 0
+            m.refused[0] = e
+            return PAST_THE_END
         for n in range(m.N):
             for a in range(m.A):
                 action = m.actions[e, n, a]
                 if action != action:
-                    return NOT_A_NUMBER, e, n
+                    m.refused[0], m.refused[1] = e, n
+                    return NOT_A_NUMBER
                 if decode:
                     low = m.action_low[n, a]
                     m.actions[e, n, a] = low + (action + 1.0) * (m.action_high[n, a] - low) / 2.0
-    return FINE, 0, 0
+    return FINE
 
 
 with kernel_cache():
 
-    @njit("UniTuple(int64, 3)(int64[::1], boolean)", **OPTIONS)
+    @njit("int64(int64[::1], boolean)", **OPTIONS)
     def step(memory, decode):
         """One hour of all communities; nothing happens if an action is not a number or the data is at its end."""
         m = arrays_of(memory)
-        fine, e, n = take_actions(m, decode)
-        if fine != FINE:
-            return fine, e, n
+        code = take_actions(m, decode)
+        if code != FINE:
+            return code
         for e in range(m.E):
             step_community(m, e)
-        return FINE, 0, 0
+        return FINE
 
     @njit("void(int64[::1], int64[::1], int64[::1])", **OPTIONS)
     def reset(memory, communities, rows):

@@ -56,6 +56,7 @@ FIELDS: Mapping[str, tuple[str, tuple[str | int, ...]]] = {
     "clock": ("i8", ("E",)),
     "origin": ("i8", ("E",)),
     "actions": ("f8", ("E", "N", "A")),
+    "refused": ("i8", (2,)),
     "battery_soc": ("f4", ("E", "N")),
     "battery_capacity": ("f8", ("E", "N")),
     "tank_soc": ("f4", ("E", "TN", 3)),
