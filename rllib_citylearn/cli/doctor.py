@@ -21,6 +21,7 @@ EXPECTED = {
     "torch": "2.13.0",
     "gymnasium": "1.2.2",
     "numpy": "2.4",
+    "numba": "0.68",
     "onnxruntime": "1.31",
     "msgspec": "0.22",
     "citylearn": "3.0.2",

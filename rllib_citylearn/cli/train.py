@@ -13,7 +13,6 @@ from typing import Any
 
 from rllib_citylearn.errors import ConfigError
 
-
 _ENGINES = {
     "fast": "fast (CityLearn's physics as compiled kernels; KPIs by CityLearn's own evaluate())",
     "citylearn": "citylearn (CityLearn itself, thousands of times slower)",

@@ -1,0 +1,88 @@
+"""``rllib-citylearn bench``: measure, and say how."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rllib_citylearn.simulator.benchmark import EngineBenchmark
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add this command to the command line."""
+    parser = subparsers.add_parser(
+        "bench",
+        help="measure speed on this machine",
+        description="Measure speed on this machine, beside what it is compared with, in one process.",
+    )
+    what = parser.add_subparsers(required=True, metavar="WHAT")
+    engine = what.add_parser(
+        "engine",
+        help="the fast engine beside CityLearn",
+        description=(
+            "Simulate one community with random actions, with observations and reward, on one thread: CityLearn first, then "
+            "the fast engine with 1 to 1,024 communities at once, and with up to a hundred times as many buildings."
+        ),
+    )
+    engine.add_argument(
+        "--data",
+        default="citylearn_challenge_2022_phase_all",
+        metavar="NAME_OR_PATH",
+        help="data set (default: %(default)s)",
+    )
+    engine.add_argument("--seconds", type=float, default=2.0, help="time for each figure (default: %(default)s)")
+    engine.add_argument("--json", metavar="FILE", help="write the figures as JSON; - for standard output")
+    engine.set_defaults(run=run_engine)
+
+
+def run_engine(args: argparse.Namespace) -> int:
+    """Measure the engines; returns the exit status."""
+    for library in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[library] = "1"
+    from rllib_citylearn.datasets import resolve
+    from rllib_citylearn.files import write_json
+    from rllib_citylearn.simulator.benchmark import benchmark_engine
+
+    def say(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    source = resolve(args.data, report=say)
+    result = benchmark_engine(source.folder, seconds=args.seconds, say=say)
+    figures = {**result.to_dict(), "data": source.name}
+    if args.json == "-":
+        print(json.dumps(figures, indent=2))
+        return 0
+    if args.json is not None:
+        write_json(Path(args.json), figures)
+    print(engine_table(result, source.name))
+    return 0
+
+
+def engine_table(result: EngineBenchmark, data: str) -> str:
+    """The figures for a person."""
+    lines = [
+        f"{data}, {result.buildings} buildings, one thread; env steps a second with random actions",
+        "",
+        f"CityLearn, its default reward         {result.citylearn_env_steps_per_s:12,.0f}",
+        f"CityLearn, a reward that reads nothing{result.citylearn_lean_env_steps_per_s:12,.0f}",
+        "",
+        "fast engine, with observations and reward",
+        "communities   env steps/s   times CityLearn   times CityLearn with the lean reward",
+    ]
+    lines += [
+        f"{speed.communities:11,d}{speed.env_steps_per_s:14,.0f}{speed.ratio:18,.0f}{speed.ratio_to_lean:21,.0f}"
+        for speed in result.engine
+    ]
+    if result.scaling:
+        lines += [
+            "",
+            f"cost of a building, {result.scaling_communities} communities at once",
+            "  buildings   us a building and hour",
+        ]
+        lines += [f"{scaling.buildings:11,d}{scaling.us_per_building_step:17.3f}" for scaling in result.scaling]
+    return "\n".join(lines)
