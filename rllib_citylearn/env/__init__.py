@@ -8,18 +8,31 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rllib_citylearn.env.citylearn_env import make_citylearn_env
+    from rllib_citylearn.env.citylearn_env import community_features, make_citylearn_env
     from rllib_citylearn.env.community_env import CityLearnMultiAgentEnv
+    from rllib_citylearn.env.config import CommunityEnvConfig
     from rllib_citylearn.env.features import CommunityFeatures, Feature
+    from rllib_citylearn.env.vector_env import CommunityVectorEnv
 
 _HOME = {
     "CityLearnMultiAgentEnv": "rllib_citylearn.env.community_env",
+    "CommunityEnvConfig": "rllib_citylearn.env.config",
     "CommunityFeatures": "rllib_citylearn.env.features",
+    "CommunityVectorEnv": "rllib_citylearn.env.vector_env",
     "Feature": "rllib_citylearn.env.features",
+    "community_features": "rllib_citylearn.env.citylearn_env",
     "make_citylearn_env": "rllib_citylearn.env.citylearn_env",
 }
 
-__all__ = ["CityLearnMultiAgentEnv", "CommunityFeatures", "Feature", "make_citylearn_env"]
+__all__ = [
+    "CityLearnMultiAgentEnv",
+    "CommunityEnvConfig",
+    "CommunityFeatures",
+    "CommunityVectorEnv",
+    "Feature",
+    "community_features",
+    "make_citylearn_env",
+]
 
 
 def __getattr__(name: str) -> Any:
