@@ -89,7 +89,7 @@ class FastCommunity:
     ) -> None:
         if communities < 1:
             raise EngineError(f"{communities} communities can't be simulated; ask for at least one.")
-        self._kernels = load_kernels()
+        load_kernels()
         self.description = description
         self.communities = communities
         self.rows = description.tables.rows
@@ -99,8 +99,7 @@ class FastCommunity:
         from rllib_citylearn.simulator.kernels.memory import Memory
 
         self._memory = Memory(sizes, arrays)
-        self._table = self._memory.table
-        self._step = self._kernels.step
+        self._bind()
         self._actions: Doubles = arrays["actions"]
         self._shape = self._actions.shape
         self._refused: Rows = arrays["refused"]
@@ -133,6 +132,19 @@ class FastCommunity:
         )
         self._all = np.arange(communities)
         self.reset()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy, also one in another process, goes on where this one stands."""
+        return {name: value for name, value in self.__dict__.items() if name not in ("_kernels", "_step", "_table")}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._bind()
+
+    def _bind(self) -> None:
+        self._kernels = load_kernels()
+        self._step = self._kernels.step
+        self._table = self._memory.table
 
     def reset(
         self,

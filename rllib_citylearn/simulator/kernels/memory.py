@@ -257,11 +257,23 @@ class Memory:
     """
 
     def __init__(self, sizes: Mapping[str, int], arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-        self._kept = dict(arrays)
+        self._sizes = dict(sizes)
+        self._arrays = {name: arrays[name] for name in FIELDS}
+        self.table = self._make_table()
+
+    def _make_table(self) -> npt.NDArray[np.int64]:
         for name, (kind, shape) in FIELDS.items():
-            array = arrays[name]
-            expected = tuple(sizes[extent] if isinstance(extent, str) else extent for extent in shape)
+            array = self._arrays[name]
+            expected = tuple(self._sizes[extent] if isinstance(extent, str) else extent for extent in shape)
             if array.dtype != np.dtype(kind) or array.shape != expected or not array.flags.c_contiguous:
                 raise TypeError(f"{name} is {array.dtype} {array.shape}; the kernels expect {kind} {expected}, contiguous.")
-        addresses = [self._kept[name].ctypes.data for name in FIELDS]
-        self.table = np.array([*(sizes[name] for name in SIZES), *addresses], np.int64)
+        addresses = [self._arrays[name].ctypes.data for name in FIELDS]
+        return np.array([*(self._sizes[name] for name in SIZES), *addresses], np.int64)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the addresses, which mean nothing to a copy or in another process."""
+        return {"_sizes": self._sizes, "_arrays": self._arrays}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.table = self._make_table()
