@@ -12,9 +12,9 @@ import numpy.typing as npt
 
 from rllib_citylearn.env.reward import RewardBuffers, RewardTables
 from rllib_citylearn.errors import EngineError
+from rllib_citylearn.simulator.arrays import simulation_arrays
 from rllib_citylearn.simulator.description import CommunityDescription
-from rllib_citylearn.simulator.observations import MADE, NET_LOAD, TANK_SOC, VEHICLE_SOC, EncodedTables
-from rllib_citylearn.simulator.parameters import ABSENT, Batteries
+from rllib_citylearn.simulator.parameters import MADE, NET_LOAD, TANK_SOC, VEHICLE_SOC
 
 Doubles = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
@@ -71,7 +71,7 @@ class FastCommunity:
         battery_capacity_kwh: what degradation has left, float64 ``[E, N]``.
         tank_soc, tank_energy_kwh, demand_kwh, device_output_kwh, device_consumption_kwh: ``[E, N, 3]``, in the order of
             ``END_USES``; without buildings where nothing is thermal.
-        vehicle_soc: at the end of the last hour, ``[E, V]``.
+        vehicle_soc: at the end of the last hour, ``[E, V]``; vehicle_capacity_kwh: what degradation has left, ``[E, V]``.
         charger_energy_kwh: drawn from (> 0) or given to the building, ``[E, C]``.
         load_served_kwh: load that can't be moved, as far as it was met, ``[E, N]``.
         temperature_c: indoor temperature, ``[E, N]``; without buildings where none has dynamics.
@@ -94,10 +94,9 @@ class FastCommunity:
         self.communities = communities
         self.rows = description.tables.rows
         self._drift_rows = self.rows if drift_rows is None else min(drift_rows + 1, self.rows)
-        sizes = self._sizes(description, reward)
-        arrays = self._arrays(description, reward, sizes)
         from rllib_citylearn.simulator.kernels.memory import Memory
 
+        sizes, arrays = simulation_arrays(description, reward, communities, self._drift_rows)
         self._memory = Memory(sizes, arrays)
         self._bind()
         self._actions: Doubles = arrays["actions"]
@@ -119,6 +118,7 @@ class FastCommunity:
         self.device_consumption_kwh: Singles = arrays["device_consumption"]
         self.load_served_kwh: Singles = arrays["load_served"]
         self.vehicle_soc: Singles = arrays["vehicle_soc_after"]
+        self.vehicle_capacity_kwh: Doubles = arrays["vehicle_capacity"]
         self.charger_energy_kwh: Singles = arrays["charger_energy"]
         self.temperature_c: Singles = arrays["temperature"]
         self.clock: Rows = arrays["clock"]
@@ -248,165 +248,3 @@ class FastCommunity:
             return self.tank_soc[e, :, kind - TANK_SOC].astype(np.float64)
         source = self.net_kwh if kind == NET_LOAD else self.battery_soc
         return source[e].astype(np.float64)
-
-    def _sizes(self, description: CommunityDescription, reward: RewardTables | None) -> dict[str, int]:
-        parameters, tables, dynamics = description.parameters, description.tables, description.dynamics
-        count, actions = parameters.actions.low.shape
-        self._encoded = EncodedTables(description.observations, tables.rows)
-        thermal = bool((parameters.devices.kind != ABSENT).any() or (self._encoded.state_kind >= TANK_SOC).any())
-        hidden = 0 if dynamics is None else dynamics.output_weights.shape[1]
-        batteries, vehicles, chargers = parameters.batteries, parameters.vehicles, parameters.chargers
-        return {
-            "E": self.communities,
-            "N": count,
-            "A": actions,
-            "T": tables.rows,
-            "D": len(description.features.columns),
-            "P": len(self._encoded.private_at),
-            "X": len(self._encoded.fixed_at),
-            "S": len(self._encoded.state_at),
-            "C": len(chargers),
-            "V": len(vehicles),
-            "W": self._drift_rows if len(vehicles) else 0,
-            "M": count + len(vehicles),
-            "BE": max(batteries.efficiency.x.shape[1], vehicles.efficiency.x.shape[1]),
-            "BP": max(batteries.power.x.shape[1], vehicles.power.x.shape[1]),
-            "CI": chargers.charge_efficiency.x.shape[1],
-            "CO": chargers.discharge_efficiency.x.shape[1],
-            "TN": count if thermal else 0,
-            "TT": tables.rows if thermal else 0,
-            "DN": 0 if dynamics is None else count,
-            "DT": 0 if dynamics is None else tables.rows,
-            "L": 0 if dynamics is None else dynamics.bias.shape[1],
-            "H": hidden,
-            "G": 4 * hidden,
-            "F": 0 if dynamics is None else dynamics.inputs.shape[2],
-            "I": 0 if dynamics is None else dynamics.input_weights.shape[2],
-            "R": 0 if dynamics is None else dynamics.lookback + 1,
-            "OT": 0 if tables.outage is None else tables.rows,
-            "RT": 0 if reward is None else len(reward.district),
-        }
-
-    def _arrays(
-        self, description: CommunityDescription, reward: RewardTables | None, sizes: Mapping[str, int]
-    ) -> dict[str, npt.NDArray[Any]]:
-        """Every array of ``kernels.memory.FIELDS``; those that the community has no use for are empty."""
-        from rllib_citylearn.simulator.kernels.memory import FIELDS
-
-        arrays: dict[str, npt.NDArray[Any]] = {}
-        for name, (kind, shape) in FIELDS.items():
-            arrays[name] = np.zeros([sizes[extent] if isinstance(extent, str) else extent for extent in shape], kind)
-        given = _given(description, self._encoded, reward)
-        for name, values in given.items():
-            if arrays[name].size:
-                kind = FIELDS[name][0]
-                arrays[name] = np.ascontiguousarray(values, kind)
-        arrays["half"][:] = 0.5
-        arrays["observations"][:] = 0.0
-        return arrays
-
-
-def _given(
-    description: CommunityDescription, encoded: EncodedTables, reward: RewardTables | None
-) -> dict[str, npt.NDArray[Any]]:
-    """The arrays that are known before anything is simulated, by the kernels' names."""
-    parameters, tables, dynamics = description.parameters, description.tables, description.dynamics
-    actions, tanks, devices, chargers = parameters.actions, parameters.tanks, parameters.devices, parameters.chargers
-    given: dict[str, Any] = {
-        "load": tables.load,
-        "generation": tables.generation,
-        "price": tables.price,
-        "carbon": tables.carbon,
-        "heat_demand": tables.heat_demand,
-        "outdoor": tables.outdoor,
-        "connected": tables.presence.connected,
-        "arrival_soc": tables.presence.arrival_soc,
-        "start_soc": tables.presence.start_soc,
-        "shared_columns": encoded.shared,
-        "private_columns": encoded.private,
-        "private_at": encoded.private_at,
-        "fixed_columns": encoded.fixed,
-        "fixed_at": encoded.fixed_at,
-        "state_at": encoded.state_at,
-        "state_kind": encoded.state_kind,
-        "state_range": encoded.state_range,
-        "state_mask": encoded.state_mask,
-        "charger_at": encoded.charger_at,
-        "action_low": actions.low,
-        "action_high": actions.high,
-        "battery_action": actions.battery,
-        "tank_action": actions.tank,
-        "device_action": actions.device,
-        "both_action": actions.both_devices,
-        "charger_action": actions.charger,
-        "tank_capacity": tanks.capacity,
-        "tank_ratio": tanks.round_trip_efficiency,
-        "tank_loss": tanks.loss_coefficient,
-        "tank_initial": tanks.initial_soc,
-        "tank_input": tanks.max_input,
-        "tank_output": tanks.max_output,
-        "tank_single": tanks.single,
-        "device_kind": devices.kind,
-        "device_power": devices.nominal_power,
-        "device_efficiency": devices.efficiency,
-        "device_target": devices.target_temperature,
-        "charger_building": chargers.building,
-        "charger_max_in": chargers.max_charging,
-        "charger_min_in": chargers.min_charging,
-        "charger_max_out": chargers.max_discharging,
-        "charger_min_out": chargers.min_discharging,
-        "charger_efficiency": chargers.efficiency,
-        "charger_in_x": chargers.charge_efficiency.x,
-        "charger_in_y": chargers.charge_efficiency.y,
-        "charger_in_points": chargers.charge_efficiency.points,
-        "charger_out_x": chargers.discharge_efficiency.x,
-        "charger_out_y": chargers.discharge_efficiency.y,
-        "charger_out_points": chargers.discharge_efficiency.points,
-        **_of_batteries(Batteries.joined(parameters.batteries, parameters.vehicles)),
-        "v_initial": parameters.vehicles.initial_soc,
-    }
-    if tables.outage is not None:
-        given |= {"outage": tables.outage, "islanded_load": tables.islanded_load}
-    if dynamics is not None:
-        given |= {
-            "hvac_mode": tables.hvac_mode,
-            "indoor": tables.indoor,
-            "dynamics_input": dynamics.inputs,
-            "dynamic": dynamics.dynamic,
-            "lstm_input": dynamics.input_weights,
-            "lstm_recurrent": dynamics.recurrent_weights,
-            "lstm_bias": dynamics.bias,
-            "lstm_output": dynamics.output_weights,
-            "lstm_output_bias": dynamics.output_bias,
-            "input_at": dynamics.input_at,
-            "input_range": dynamics.input_range,
-        }
-    if reward is not None:
-        given |= {
-            "reference_net": reward.reference_net,
-            "cost_scale": reward.cost_scale,
-            "carbon_scale": reward.carbon_scale,
-            "electricity_scale": reward.electricity_scale,
-            "district": reward.district,
-            "month_mean": reward.month_mean,
-            "month_floor": reward.month_floor,
-            "running_peak": reward.inherited_peak,
-            "reward_weights": reward.weights,
-        }
-    return given
-
-
-def _of_batteries(batteries: Batteries) -> dict[str, npt.NDArray[Any]]:
-    return {
-        "b_capacity": batteries.capacity,
-        "b_power": batteries.nominal_power,
-        "b_depth": batteries.depth_of_discharge,
-        "b_loss": batteries.loss_coefficient,
-        "b_wear": batteries.capacity_loss_coefficient,
-        "b_efficiency_x": batteries.efficiency.x,
-        "b_efficiency_y": batteries.efficiency.y,
-        "b_efficiency_points": batteries.efficiency.points,
-        "b_power_x": batteries.power.x,
-        "b_power_y": batteries.power.y,
-        "b_power_points": batteries.power.points,
-    }

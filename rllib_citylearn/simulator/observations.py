@@ -16,14 +16,11 @@ import numpy.typing as npt
 from rllib_citylearn.env.encoding import Encoder
 from rllib_citylearn.env.features import CommunityFeatures
 from rllib_citylearn.errors import EngineError
-from rllib_citylearn.simulator.parameters import END_USES
+from rllib_citylearn.simulator.parameters import BATTERY_SOC, END_USES, MADE, NET_LOAD, TANK_SOC, VEHICLE_SOC
 from rllib_citylearn.simulator.tables import CommunityTables
 
 if TYPE_CHECKING:
     from citylearn.citylearn import CityLearnEnv
-
-BATTERY_SOC, NET_LOAD, VEHICLE_SOC, TANK_SOC, MADE = 0, 1, 2, 3, 6
-"""Kinds of state; tanks' charge and what devices and tanks give have one for each end use."""
 
 STATE: Mapping[str, int] = {
     "electrical_storage_soc": BATTERY_SOC,
@@ -42,7 +39,7 @@ class StateColumn:
 
     Attributes:
         name: the feature.
-        kind: what it shows, one of the kinds above.
+        kind: what it shows, one of the kinds in ``parameters``.
         charger: for each building the charger it is about, ``[N]``; -1 for none.
     """
 

@@ -17,6 +17,10 @@ Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
+BATTERY_SOC, NET_LOAD, VEHICLE_SOC = 0, 1, 2
+TANK_SOC, MADE = 3, 6
+"""Kinds of observation that depend on the control; tanks' charge and what devices and tanks give have one an end use."""
+
 HOURS_A_MONTH = 730
 """Length of the stretches over which CityLearn takes the monthly load factor, in time steps."""
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from rllib_citylearn.simulator.kernels.numbers import double, inline, single
-
-BATTERY_SOC, NET_LOAD, VEHICLE_SOC = 0, 1, 2
-TANK_SOC, MADE = 3, 6
-"""Kinds of state columns; the last two are followed by one for each end use."""
+from rllib_citylearn.simulator.parameters import BATTERY_SOC, MADE, NET_LOAD, TANK_SOC, VEHICLE_SOC
 
 UNPLUGGED = -0.1
 """What CityLearn shows for the charge of a vehicle that is not there."""
