@@ -146,6 +146,11 @@ class FastCommunity:
         self._step = self._kernels.step
         self._table = self._memory.table
 
+    @property
+    def arrays(self) -> Mapping[str, npt.NDArray[Any]]:
+        """All arrays that the kernels work on, by the names of ``kernels.memory.FIELDS``; not for writing."""
+        return self._memory.arrays
+
     def reset(
         self,
         communities: Sequence[int] | Rows | None = None,

@@ -253,26 +253,27 @@ class Memory:
         arrays: by name, as in ``FIELDS``; each of the type and shape that stands there, contiguous.
 
     Attributes:
+        arrays: by name, as in ``FIELDS``.
         table: int64, what kernels are called with.
     """
 
     def __init__(self, sizes: Mapping[str, int], arrays: Mapping[str, npt.NDArray[Any]]) -> None:
         self._sizes = dict(sizes)
-        self._arrays = {name: arrays[name] for name in FIELDS}
+        self.arrays = {name: arrays[name] for name in FIELDS}
         self.table = self._make_table()
 
     def _make_table(self) -> npt.NDArray[np.int64]:
         for name, (kind, shape) in FIELDS.items():
-            array = self._arrays[name]
+            array = self.arrays[name]
             expected = tuple(self._sizes[extent] if isinstance(extent, str) else extent for extent in shape)
             if array.dtype != np.dtype(kind) or array.shape != expected or not array.flags.c_contiguous:
                 raise TypeError(f"{name} is {array.dtype} {array.shape}; the kernels expect {kind} {expected}, contiguous.")
-        addresses = [self._arrays[name].ctypes.data for name in FIELDS]
+        addresses = [self.arrays[name].ctypes.data for name in FIELDS]
         return np.array([*(self._sizes[name] for name in SIZES), *addresses], np.int64)
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the addresses, which mean nothing to a copy or in another process."""
-        return {"_sizes": self._sizes, "_arrays": self._arrays}
+        return {"_sizes": self._sizes, "arrays": self.arrays}
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         self.__dict__.update(state)
