@@ -11,11 +11,18 @@ from rllib_citylearn.baselines import BASELINES
 from rllib_citylearn.errors import ConfigError
 from rllib_citylearn.evaluation.evaluate import Evaluation
 from rllib_citylearn.evaluation.figures import MOST_LINES, RULE, Week, label, peak_week, soc_week_png, week_png
+from rllib_citylearn.evaluation.simulation import CITYLEARN, FAST
 from rllib_citylearn.evaluation.table import COLUMNS, cells, table_rows
 from rllib_citylearn.files import write_bytes, write_json, write_text
 
 PACKAGES = ("rllib_citylearn", "citylearn", "ray", "torch", "numpy", "gymnasium")
 """Packages whose versions a report states."""
+
+
+_SIMULATED = {
+    CITYLEARN: "CityLearn itself simulated (engine `citylearn`).",
+    FAST: "The compiled engine simulated (engine `fast`), whose results are CityLearn's.",
+}
 
 
 def installed_versions() -> dict[str, str]:
@@ -153,8 +160,9 @@ def _markdown(
         lines += ["Mean state of charge of the batteries in the same week.", ""]
     lines += ["## How it was measured", "", "```", command, "```", ""]
     lines += [
-        "Each controller ran through the window once in CityLearn, which also computed the KPIs "
-        "(`CityLearnEnv.evaluate()`, district level).",
+        "Each controller ran through the window once. "
+        + " ".join(_SIMULATED[engine] for engine in sorted({evaluation.engine for evaluation in evaluations}))
+        + " CityLearn computed the KPIs (`CityLearnEnv.evaluate()`, district level).",
         "",
         f"- Data: {_inline(data)}",
         f"- Versions: {', '.join(f'{name} {number}' for name, number in versions.items())}",

@@ -1,4 +1,4 @@
-"""Running a controller in the real CityLearn to the end of its data."""
+"""Running a controller to the end of a CityLearn environment's data, on either engine."""
 
 from __future__ import annotations
 
@@ -11,37 +11,50 @@ import numpy as np
 from rllib_citylearn.baselines.controller import Controller
 from rllib_citylearn.env.features import table_names
 from rllib_citylearn.errors import FeatureError
+from rllib_citylearn.evaluation.simulation import FAST, check_engine, simulate
 from rllib_citylearn.evaluation.trajectory import FloatArray, IntArray, Trajectory
 
 if TYPE_CHECKING:
     from citylearn.citylearn import CityLearnEnv
 
 
-def rollout(controller: Controller, env: CityLearnEnv, *, report: Callable[[int, int], None] | None = None) -> Trajectory:
+def rollout(
+    controller: Controller,
+    env: CityLearnEnv,
+    *,
+    engine: str = FAST,
+    report: Callable[[int, int], None] | None = None,
+) -> Trajectory:
     """Run one episode of ``env`` from its first to its last time step.
 
-    Afterwards ``env`` stands at its end, ready for ``kpis.evaluate_env``.
+    Afterwards ``env`` stands at its end, ready for ``kpis.evaluate_env``, whichever engine simulated.
 
     Args:
         controller: what sets the devices; it is reset first.
         env: an environment from ``make_citylearn_env``, best a fresh one: controllers may take actions out of it.
+        engine: one of ``simulation.ENGINES``.
         report: called with (steps done, steps in all) after every step.
 
     Raises:
+        ConfigError: an unknown engine.
+        EngineError: the fast engine can't simulate this community.
         FeatureError: the controller gives another number of actions than asked for, or one that is no finite number.
     """
-    observations, _ = env.reset()
+    check_engine(engine)
+    env.reset()
     controller.reset(env)
+    simulation = simulate(engine, env)
     buildings = [building.name for building in env.buildings]
     names = [list(row) for row in env.action_names]
     total = int(env.time_steps) - 1
     taken: list[list[list[float]]] = []
-    while not env.terminated:
-        actions = _checked(controller, controller.act(observations), buildings, names, step=len(taken))
-        observations, *_ = env.step(actions)
+    while not simulation.done:
+        actions = _checked(controller, controller.act(simulation.observe()), buildings, names, step=len(taken))
+        simulation.step(actions)
         taken.append(actions)
         if report is not None:
             report(len(taken), total)
+    simulation.finish()
     return _trajectory(env, names, taken)
 
 
@@ -61,12 +74,12 @@ def _checked(
         )
     checked = []
     for building, expected, row in zip(buildings, names, actions, strict=True):
-        if np.ndim(row) != 1 or len(row) != len(expected):
+        values = _numbers(row)
+        if values is None or len(values) != len(expected):
             raise FeatureError(
                 f"{controller.name} gave {building} actions of the shape {np.shape(row)} at step {step}, but the "
                 f"building has {len(expected)} ({', '.join(expected) or 'none'}); it must give one number for each."
             )
-        values = [float(value) for value in row]
         for name, value in zip(expected, values, strict=True):
             if not math.isfinite(value):
                 raise FeatureError(
@@ -75,6 +88,16 @@ def _checked(
                 )
         checked.append(values)
     return checked
+
+
+def _numbers(row: Sequence[float]) -> list[float] | None:
+    """``row`` as plain numbers; None if it is not flat."""
+    if isinstance(row, np.ndarray):
+        return [float(value) for value in row] if row.ndim == 1 else None
+    try:
+        return [float(value) for value in row]
+    except TypeError:
+        return None
 
 
 def _trajectory(env: CityLearnEnv, names: Sequence[Sequence[str]], taken: list[list[list[float]]]) -> Trajectory:

@@ -46,7 +46,10 @@ def table_rows(evaluations: Sequence[Evaluation]) -> list[dict[str, str | float 
 
 
 def kpi_table(evaluations: Sequence[Evaluation]) -> str:
-    """The table as plain text: a controller a line, best score first, everything over no control; lower is better."""
+    """The table as plain text: a controller a line, best score first, everything over no control; lower is better.
+
+    Below it stand what simulated, and why a controller has no score.
+    """
     header = ["policy", *(column.title for column in COLUMNS)]
     body = [[str(row["policy"]), *cells(row)] for row in table_rows(evaluations)]
     widths = [max(len(line[i]) for line in [header, *body]) for i in range(len(header))]
@@ -58,12 +61,17 @@ def kpi_table(evaluations: Sequence[Evaluation]) -> str:
         for line in [header, *body]
     ]
     notes = [f"{evaluation.policy}: {evaluation.score.reason}" for evaluation in evaluations if evaluation.score.reason]
-    return "\n".join([*lines, *notes])
+    return "\n".join([*lines, *notes, f"{_simulated(evaluations)} The KPIs are CityLearn's own."])
 
 
 def cells(row: Mapping[str, str | float | None]) -> list[str]:
     """A row's numbers as text, in the order of ``COLUMNS``; a dash where there is none."""
     return [f"{value:.3f}" if isinstance(value := row[column.title], float) else "-" for column in COLUMNS]
+
+
+def _simulated(evaluations: Sequence[Evaluation]) -> str:
+    engines = sorted({evaluation.engine for evaluation in evaluations})
+    return f"Simulated by the {'engine' if len(engines) == 1 else 'engines'} {' and '.join(engines)}."
 
 
 def _rank(evaluation: Evaluation) -> tuple[bool, float]:

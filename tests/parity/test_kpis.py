@@ -13,6 +13,7 @@ from rllib_citylearn.baselines import Controller, make_baseline
 from rllib_citylearn.env.citylearn_env import make_citylearn_env
 from rllib_citylearn.errors import ConfigError, FeatureError
 from rllib_citylearn.evaluation import (
+    ENGINES,
     BaselineSpec,
     Evaluation,
     district_kpis,
@@ -107,10 +108,12 @@ def test_net_zero_cancels_the_net_load_within_the_power_of_the_battery(
     assert np.median(left) < 0.1 * np.median(np.abs(net[carried]))
 
 
-def test_a_rollout_reports_citylearns_own_arrays_and_the_datas_balance(challenge_2022: Path) -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_rollout_reports_citylearns_own_arrays_and_the_datas_balance(challenge_2022: Path, engine: str) -> None:
     env = make_citylearn_env(challenge_2022, buildings=BUILDINGS, window=(0, 200), random_seed=2022)
     seen: list[tuple[int, int]] = []
-    path = rollout(Scripted("random", random_actions), env, report=lambda step, total: seen.append((step, total)))
+    controller = Scripted("random", random_actions)
+    path = rollout(controller, env, engine=engine, report=lambda step, total: seen.append((step, total)))
     assert seen == [(step, 200) for step in range(1, 201)]
     for n, building in enumerate(env.buildings):
         np.testing.assert_array_equal(path.net_electricity_consumption_kwh[:, n], building.net_electricity_consumption[:200])
@@ -135,9 +138,10 @@ def test_a_rollout_reports_citylearns_own_arrays_and_the_datas_balance(challenge
         (lambda _, n: [[0.0]] * (n - 1) + [[float("inf")]], "Building_17.*electrical_storage"),
         (lambda _, n: [[0.0, 0.0]] + [[0.0]] * (n - 1), "Building_2.*electrical_storage"),
         (lambda _, n: [0.0] * n, "Building_2.*electrical_storage"),
+        (lambda _, n: np.zeros((n, 1, 1)), "Building_2.*electrical_storage"),
         (lambda _, n: [[0.0]] * (n - 1), "2 buildings.*has 3"),
     ],
-    ids=["nan later", "infinite", "too many", "flat", "too few rows"],
+    ids=["nan later", "infinite", "too many", "flat", "nested", "too few rows"],
 )
 def test_actions_that_cannot_be_taken_are_named(challenge_2022: Path, actions: Any, message: str) -> None:
     env = make_citylearn_env(challenge_2022, buildings=BUILDINGS, window=(0, 10))
@@ -164,9 +168,10 @@ def test_an_error_in_a_worker_arrives_as_its_sentence(challenge_2022: Path) -> N
         evaluate([*specs, *specs], challenge_2022)
 
 
-def test_doing_nothing_leaves_the_air_conditioning_to_its_thermostat(shared_datasets: Path) -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_doing_nothing_leaves_the_air_conditioning_to_its_thermostat(shared_datasets: Path, engine: str) -> None:
     env = make_citylearn_env(shared_datasets / "citylearn_challenge_2023_phase_1", window=(0, 72))
-    path = rollout(make_baseline("no-control"), env)
+    path = rollout(make_baseline("no-control"), env, engine=engine)
     assert set(path.actions) == {"dhw_storage", "electrical_storage"}
     kpis = district_kpis(env)
     for name in ("cost_total", "carbon_emissions_total", "ramping_average", "electricity_consumption_total"):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rllib_citylearn.cli.evaluate import add_parser
-from rllib_citylearn.errors import ConfigError, UserError
+from rllib_citylearn.errors import ConfigError, EngineError, UserError
 
 
 def call(*arguments: object) -> int:
@@ -47,10 +47,51 @@ def test_several_policies_give_a_list_and_a_report_adds_what_to_compare_with(
     assert (folder / "figures" / "week.png").is_file()
 
 
+def test_both_engines_print_the_same_numbers(challenge_2022: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    results = []
+    for engine in ("fast", "citylearn"):
+        options = ("--buildings", "1,3", "--window", "500:620", "--processes", 1, "--engine", engine, "--json", "-")
+        assert call("bau", "optimized-rbc", "--data", challenge_2022, *options) == 0
+        results.append(json.loads(capsys.readouterr().out))
+    for fast, slow in zip(*results, strict=True):
+        assert (fast.pop("engine"), slow.pop("engine")) == ("fast", "citylearn")
+        assert fast == slow
+
+
+def test_the_fast_engine_is_the_default_and_the_table_says_so(
+    challenge_2022: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for options, engine in (((), "fast"), (("--engine", "citylearn"), "citylearn")):
+        assert call("net-zero", "--data", challenge_2022, "--buildings", 1, "--window", "0:30", *options) == 0
+        assert f"Simulated by the engine {engine}. The KPIs are CityLearn's own." in capsys.readouterr().out
+
+
+def test_what_the_fast_engine_cannot_simulate_is_refused_and_citylearn_offered(
+    challenge_2022: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for file in challenge_2022.iterdir():
+        (tmp_path / file.name).symlink_to(file)
+    schema = json.loads((challenge_2022 / "schema.json").read_text())
+    schema["community_market"] = {"enabled": True}
+    (tmp_path / "schema.json").unlink()
+    (tmp_path / "schema.json").write_text(json.dumps(schema))
+    options = ("--data", tmp_path, "--buildings", "1-2", "--window", "0:30")
+    with pytest.raises(EngineError, match=r"a community market.*--engine citylearn"):
+        call("net-zero", *options)
+    assert call("net-zero", *options, "--engine", "citylearn") == 0
+    assert "net-zero" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     "options",
-    [("nothing",), ("bau", "--buildings", "18"), ("bau", "--window", "9:3"), ("bau", "--processes", "0")],
-    ids=["unknown policy", "no such building", "backwards", "no process"],
+    [
+        ("nothing",),
+        ("bau", "--buildings", "18"),
+        ("bau", "--window", "9:3"),
+        ("bau", "--processes", "0"),
+        ("bau", "--engine", "turbo"),
+    ],
+    ids=["unknown policy", "no such building", "backwards", "no process", "unknown engine"],
 )
 def test_mistakes_are_answered_before_anything_runs(challenge_2022: Path, options: tuple[str, ...]) -> None:
     with pytest.raises(UserError):

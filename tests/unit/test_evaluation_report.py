@@ -42,12 +42,13 @@ def trajectory(days: int = 20, *, seed: int = 0, battery: bool = True, hour_offs
     )
 
 
-def evaluation(policy: str, level: float | None, **options: Any) -> Evaluation:
+def evaluation(policy: str, level: float | None, engine: str = "fast", **options: Any) -> Evaluation:
     """An evaluation whose KPIs are all ``level``."""
     kpis: dict[str, float | None] = dict.fromkeys([*INDEX5_WEIGHTS, "daily_peak_average"], level)
     return Evaluation(
         policy=policy,
         data={"name": "made_up", "sha256": "0" * 64},
+        engine=engine,
         seed=2022,
         score=score_kpis(kpis),
         kpis=kpis,
@@ -79,10 +80,23 @@ def test_the_table_has_a_line_a_controller_best_first() -> None:
     table = kpi_table([evaluation("no-control", 1.0), evaluation("short", None), evaluation("bau", 0.8)])
     header, *lines = table.splitlines()
     assert all(column.title in header for column in COLUMNS)
-    assert [line.split()[0] for line in lines] == ["bau", "no-control", "short", "short:"]
+    assert [line.split()[0] for line in lines] == ["bau", "no-control", "short", "short:", "Simulated"]
     assert len({len(line) for line in [header, *lines[:3]]}) == 1
     assert lines[0].split()[1:3] == ["0.800", "0.800"]
     assert set(lines[2].split()[1:]) == {"-"}
+
+
+def test_table_and_report_say_what_simulated_and_whose_the_kpis_are(tmp_path: Path) -> None:
+    fast, slow = evaluation("net-zero", 0.8), evaluation("bau", 1.0, engine="citylearn")
+    assert kpi_table([fast]).endswith("Simulated by the engine fast. The KPIs are CityLearn's own.")
+    assert kpi_table([slow]).endswith("Simulated by the engine citylearn. The KPIs are CityLearn's own.")
+    assert "by the engines citylearn and fast." in kpi_table([fast, slow])
+    for evaluations, said, unsaid in (([fast], "`fast`", "`citylearn`"), ([slow], "`citylearn`", "`fast`")):
+        text = write_report(tmp_path / "r", evaluations, command="c", data="d").read_text()
+        assert f"engine {said}" in text
+        assert f"engine {unsaid}" not in text
+        assert "CityLearn computed the KPIs" in text
+        assert strict_json(tmp_path / "r" / "report.json")["evaluations"][0]["engine"] == said.strip("`")
 
 
 @pytest.mark.parametrize("seed", range(10))

@@ -1,0 +1,71 @@
+"""What buildings see in physical units, fast enough to be asked for every hour of a year."""
+
+from __future__ import annotations
+
+from itertools import accumulate, pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from rllib_citylearn.evaluation.simulation import Rows
+from rllib_citylearn.simulator import FastCommunity
+from rllib_citylearn.simulator.observations import BATTERY_SOC, MADE, NET_LOAD, TANK_SOC, VEHICLE_SOC
+
+UNPLUGGED = -0.1
+"""What CityLearn shows for the charge of a vehicle that is not there."""
+
+Places = npt.NDArray[np.int64]
+
+
+class ObservationRows:
+    """``FastCommunity.raw_observations`` of one community, tabulated: a row of all buildings' values for every hour.
+
+    What is data stands in the table beforehand; state is written into it hour by hour.
+
+    Args:
+        community: a simulation of one copy.
+    """
+
+    def __init__(self, community: FastCommunity) -> None:
+        self._community = community
+        plan = community.description.observations
+        agents = plan.features.agents
+        self._bounds = list(pairwise(accumulate((len(agent.features) for agent in agents), initial=0)))
+        self._table = np.zeros((community.rows, self._bounds[-1][1]))
+        states = {state.name: state for state in plan.states}
+        found: dict[int, list[tuple[int, int]]] = {}
+        for n, (agent, (start, _)) in enumerate(zip(agents, self._bounds, strict=True)):
+            for place, name in enumerate(agent.features, start):
+                if name in states:
+                    state = states[name]
+                    source = int(state.charger[n]) if state.kind == VEHICLE_SOC else n
+                    found.setdefault(state.kind, []).append((place, source))
+                else:
+                    self._table[:, place] = plan.series[n, name]
+        self._states: list[tuple[int, Places, Places]] = [
+            (kind, *np.array(places, np.int64).T) for kind, places in sorted(found.items())
+        ]
+
+    def at(self, row: int) -> Rows:
+        """One list a building: the data of ``row`` and the state that the community is in."""
+        values = self._table[row]
+        for kind, places, sources in self._states:
+            values[places] = self._state(kind, sources, row)
+        flat = values.tolist()
+        return [flat[start:end] for start, end in self._bounds]
+
+    def _state(self, kind: int, sources: Places, row: int) -> npt.NDArray[np.float32] | npt.NDArray[np.float64]:
+        community = self._community
+        if kind == VEHICLE_SOC:
+            connected = community.description.tables.presence.connected[row, sources]
+            return np.append(community.vehicle_soc[0].astype(np.float64), UNPLUGGED)[connected]
+        if kind == BATTERY_SOC:
+            return community.battery_soc[0, sources]
+        if kind == NET_LOAD:
+            return community.net_kwh[0, sources]
+        if kind < MADE:
+            return community.tank_soc[0, sources, kind - TANK_SOC]
+        use = kind - MADE
+        return community.device_output_kwh[0, sources, use] + np.abs(
+            np.minimum(community.tank_energy_kwh[0, sources, use], np.float32(0.0))
+        )
