@@ -4,13 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
+from difflib import get_close_matches
 from typing import Any, Literal, get_args
 
 from rllib_citylearn.env.reward import RewardWeights
 from rllib_citylearn.errors import ConfigError
 
 EngineName = Literal["fast", "citylearn"]
-ENGINES: tuple[str, ...] = get_args(EngineName)
+"""What can simulate: the compiled engine, which gives CityLearn's numbers, or CityLearn itself, which is slow."""
+
+FAST, CITYLEARN = ENGINES = get_args(EngineName)
+
+
+def check_engine(name: str) -> None:
+    """Refuse an engine that there is not.
+
+    Raises:
+        ConfigError: it is none of ``ENGINES``.
+    """
+    if name not in ENGINES:
+        nearest = get_close_matches(name, ENGINES, n=1)
+        guess = f" Did you mean {nearest[0]!r}?" if nearest else ""
+        raise ConfigError(f"There is no engine {name!r}; the engines are {' and '.join(ENGINES)}.{guess}")
 
 
 @dataclass(frozen=True)
@@ -45,8 +60,7 @@ class CommunityEnvConfig:
     ranges: Mapping[str, Sequence[float]] | None = None
 
     def __post_init__(self) -> None:
-        if self.engine not in ENGINES:
-            raise ConfigError(f"There is no engine {self.engine!r}; the engines are {', '.join(map(repr, ENGINES))}.")
+        check_engine(self.engine)
 
     @classmethod
     def from_dict(cls, config: Mapping[str, Any]) -> CommunityEnvConfig:

@@ -1,11 +1,11 @@
 """Running controllers on either engine, scoring them with CityLearn's KPIs, and reporting what came out."""
 
+from rllib_citylearn.env.config import ENGINES
 from rllib_citylearn.evaluation.evaluate import Evaluation, evaluate
 from rllib_citylearn.evaluation.kpis import CommunityKpis, district_kpis, evaluate_env
 from rllib_citylearn.evaluation.report import write_report
 from rllib_citylearn.evaluation.rollout import rollout
 from rllib_citylearn.evaluation.score import Score, score_kpis, score_trajectory
-from rllib_citylearn.evaluation.simulation import ENGINES
 from rllib_citylearn.evaluation.specs import BaselineSpec, BundleSpec, CheckpointSpec, ControllerSpec, spec_for
 from rllib_citylearn.evaluation.table import kpi_table
 from rllib_citylearn.evaluation.trajectory import Trajectory

@@ -15,12 +15,12 @@ from queue import Empty
 from typing import Any, TextIO
 
 from rllib_citylearn.env.citylearn_env import make_citylearn_env
+from rllib_citylearn.env.config import FAST, check_engine
 from rllib_citylearn.errors import ConfigError, UserError
 from rllib_citylearn.evaluation.kpis import Kpis, evaluate_env
 from rllib_citylearn.evaluation.progress import Progress
 from rllib_citylearn.evaluation.rollout import rollout
 from rllib_citylearn.evaluation.score import Score, score_kpis
-from rllib_citylearn.evaluation.simulation import FAST, check_engine
 from rllib_citylearn.evaluation.specs import ControllerSpec
 from rllib_citylearn.evaluation.trajectory import Trajectory
 

@@ -9,7 +9,6 @@ import numpy as np
 
 from rllib_citylearn.env.citylearn_env import community_features
 from rllib_citylearn.env.features import table_names
-from rllib_citylearn.evaluation.observation_rows import ObservationRows
 from rllib_citylearn.evaluation.present import Present
 from rllib_citylearn.evaluation.simulation import Rows
 from rllib_citylearn.simulator import CommunityDescription, FastCommunity
@@ -41,8 +40,7 @@ class FastSimulation:
         self._hours = self._community.rows - 1
         self._hour = 0
         self._recording = Recording.empty(self._community, self._hours)
-        self._present = Present(env, self._community, seed)
-        self._rows = ObservationRows(self._community)
+        self._present = Present(env, self._community)
         columns = {name: a for a, name in enumerate(description.features.actions)}
         self._actions = np.zeros((1, len(env.buildings), len(columns)))
         self._places = np.array(
@@ -61,7 +59,7 @@ class FastSimulation:
 
     def observe(self) -> Rows:
         """See ``Simulation.observe``."""
-        return self._rows.at(self._hour)
+        return self._community.raw_observations()
 
     def step(self, actions: Rows) -> None:
         """See ``Simulation.step``."""

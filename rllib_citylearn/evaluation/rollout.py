@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rllib_citylearn.baselines.controller import Controller
+from rllib_citylearn.env.config import FAST, check_engine
 from rllib_citylearn.env.features import table_names
 from rllib_citylearn.errors import FeatureError
-from rllib_citylearn.evaluation.simulation import FAST, check_engine, simulate
+from rllib_citylearn.evaluation.simulation import simulate
 from rllib_citylearn.evaluation.trajectory import FloatArray, IntArray, Trajectory
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def rollout(
     Args:
         controller: what sets the devices; it is reset first.
         env: an environment from ``make_citylearn_env``, best a fresh one: controllers may take actions out of it.
-        engine: one of ``simulation.ENGINES``.
+        engine: one of ``env.config.ENGINES``.
         report: called with (steps done, steps in all) after every step.
 
     Raises:

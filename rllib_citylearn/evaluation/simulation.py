@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Protocol
 
-from rllib_citylearn.errors import ConfigError
+from rllib_citylearn.env.config import CITYLEARN, check_engine
 
 if TYPE_CHECKING:
     from citylearn.citylearn import CityLearnEnv
 
 Rows = list[list[float]]
 """One row of numbers a building."""
-
-FAST, CITYLEARN = "fast", "citylearn"
-
-ENGINES = (FAST, CITYLEARN)
-"""What can simulate: the compiled engine, which gives CityLearn's numbers, or CityLearn itself, which is slow."""
 
 
 class Simulation(Protocol):
@@ -76,23 +70,11 @@ def _plain(observations: Rows) -> Rows:
     return [[float(value) for value in row] for row in observations]
 
 
-def check_engine(engine: str) -> None:
-    """Refuse an engine that there is not.
-
-    Raises:
-        ConfigError: it is none of ``ENGINES``.
-    """
-    if engine not in ENGINES:
-        nearest = get_close_matches(engine, ENGINES, n=1)
-        guess = f" Did you mean {nearest[0]!r}?" if nearest else ""
-        raise ConfigError(f"There is no engine {engine!r}; the engines are {' and '.join(ENGINES)}.{guess}")
-
-
 def simulate(engine: str, env: CityLearnEnv) -> Simulation:
     """An episode of ``env`` on an engine.
 
     Args:
-        engine: one of ``ENGINES``.
+        engine: one of ``env.config.ENGINES``.
         env: an environment that was reset once; its active actions must not change any more.
 
     Raises:

@@ -14,7 +14,7 @@ from rllib_citylearn.env.reward import RewardBuffers, RewardTables
 from rllib_citylearn.errors import EngineError
 from rllib_citylearn.simulator.arrays import simulation_arrays
 from rllib_citylearn.simulator.description import CommunityDescription
-from rllib_citylearn.simulator.parameters import MADE, NET_LOAD, TANK_SOC, VEHICLE_SOC
+from rllib_citylearn.simulator.raw_observations import RawObservations
 
 Doubles = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
@@ -131,6 +131,7 @@ class FastCommunity:
             uncontrolled=arrays["uncontrolled_terms"],
         )
         self._all = np.arange(communities)
+        self._raw: RawObservations | None = None
         self.reset()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -234,22 +235,6 @@ class FastCommunity:
 
     def raw_observations(self, e: int = 0) -> list[list[float]]:
         """What the buildings of community ``e`` see in physical units, as CityLearn's own observations."""
-        plan = self.description.observations
-        states = {state.name: self._raw_state(e, state.kind, state.charger) for state in plan.states}
-        return plan.raw(int(self.clock[e]), states)
-
-    def _raw_state(self, e: int, kind: int, charger: Rows) -> Doubles:
-        if kind == VEHICLE_SOC:
-            vehicles = np.where(charger >= 0, self.description.tables.presence.connected[self.clock[e], charger], -1)
-            soc = np.append(self.vehicle_soc[e].astype(np.float64), -0.1)
-            return soc[vehicles]
-        if kind >= MADE:
-            u = kind - MADE
-            made: Doubles = (self.device_output_kwh[e, :, u] + abs(np.minimum(self.tank_energy_kwh[e, :, u], 0))).astype(
-                float
-            )
-            return made
-        if kind >= TANK_SOC:
-            return self.tank_soc[e, :, kind - TANK_SOC].astype(np.float64)
-        source = self.net_kwh if kind == NET_LOAD else self.battery_soc
-        return source[e].astype(np.float64)
+        if self._raw is None:
+            self._raw = RawObservations(self)
+        return self._raw.of(e)

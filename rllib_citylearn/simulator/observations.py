@@ -85,18 +85,6 @@ class ObservationPlan:
                 series[n, name] = kept.setdefault(values.tobytes(), values)
         return cls(features, series, tuple(states.values()))
 
-    def raw(self, row: int, states: Mapping[str, Doubles]) -> list[list[float]]:
-        """Observations in physical units, as CityLearn gives them: one list a building.
-
-        Args:
-            row: row of the data.
-            states: value of each state feature by name, ``[N]``.
-        """
-        return [
-            [float(states[name][n]) if name in states else float(self.series[n, name][row]) for name in agent.features]
-            for n, agent in enumerate(self.features.agents)
-        ]
-
 
 class EncodedTables:
     """The plan as the arrays that the kernel reads (``kernels.memory.FIELDS`` has their shapes)."""

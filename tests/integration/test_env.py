@@ -171,7 +171,7 @@ def test_both_engines_give_the_same_episode(env_config):
         ({"episode_steps": 0}, "1 to 399"),
         ({"reward_weights": {"comfort": 1}}, "comfort"),
         ({"weather": "good"}, "weather"),
-        ({"engine": "steam"}, "'fast', 'citylearn'"),
+        ({"engine": "steam"}, "'steam'; the engines are fast and citylearn"),
     ],
 )
 def test_wrong_settings_are_said_in_a_sentence(env_config, wrong, sentence):

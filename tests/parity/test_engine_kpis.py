@@ -14,9 +14,9 @@ import pytest
 
 from rllib_citylearn.baselines import make_baseline
 from rllib_citylearn.env.citylearn_env import community_features, make_citylearn_env
+from rllib_citylearn.env.config import ENGINES
 from rllib_citylearn.errors import ConfigError, EngineError
 from rllib_citylearn.evaluation import BaselineSpec, Trajectory, evaluate, rollout
-from rllib_citylearn.evaluation.simulation import ENGINES
 from rllib_citylearn.simulator import CommunityDescription, FastCommunity
 from rllib_citylearn.simulator.injection import QUANTITIES, Recording, inject
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from rllib_citylearn.evaluation.simulation import Rows
-from rllib_citylearn.simulator import FastCommunity
-from rllib_citylearn.simulator.observations import BATTERY_SOC, MADE, NET_LOAD, TANK_SOC, VEHICLE_SOC
+from rllib_citylearn.simulator.parameters import BATTERY_SOC, MADE, NET_LOAD, TANK_SOC, VEHICLE_SOC
+
+if TYPE_CHECKING:
+    from rllib_citylearn.simulator.community import FastCommunity
 
 UNPLUGGED = -0.1
 """What CityLearn shows for the charge of a vehicle that is not there."""
@@ -17,13 +19,13 @@ UNPLUGGED = -0.1
 Places = npt.NDArray[np.int64]
 
 
-class ObservationRows:
-    """``FastCommunity.raw_observations`` of one community, tabulated: a row of all buildings' values for every hour.
+class RawObservations:
+    """CityLearn's own observations, tabulated: a row of all buildings' values for every hour.
 
-    What is data stands in the table beforehand; state is written into it hour by hour.
+    What is data stands in the table beforehand; state is written into it when it is asked for.
 
     Args:
-        community: a simulation of one copy.
+        community: the simulation that they are of.
     """
 
     def __init__(self, community: FastCommunity) -> None:
@@ -46,26 +48,27 @@ class ObservationRows:
             (kind, *np.array(places, np.int64).T) for kind, places in sorted(found.items())
         ]
 
-    def at(self, row: int) -> Rows:
-        """One list a building: the data of ``row`` and the state that the community is in."""
+    def of(self, e: int) -> list[list[float]]:
+        """One list a building of community ``e``: the data of its hour and the state that it is in."""
+        row = int(self._community.clock[e])
         values = self._table[row]
         for kind, places, sources in self._states:
-            values[places] = self._state(kind, sources, row)
+            values[places] = self._state(e, kind, sources, row)
         flat = values.tolist()
         return [flat[start:end] for start, end in self._bounds]
 
-    def _state(self, kind: int, sources: Places, row: int) -> npt.NDArray[np.float32] | npt.NDArray[np.float64]:
+    def _state(self, e: int, kind: int, sources: Places, row: int) -> npt.NDArray[np.float32] | npt.NDArray[np.float64]:
         community = self._community
         if kind == VEHICLE_SOC:
             connected = community.description.tables.presence.connected[row, sources]
-            return np.append(community.vehicle_soc[0].astype(np.float64), UNPLUGGED)[connected]
+            return np.append(community.vehicle_soc[e].astype(np.float64), UNPLUGGED)[connected]
         if kind == BATTERY_SOC:
-            return community.battery_soc[0, sources]
+            return community.battery_soc[e, sources]
         if kind == NET_LOAD:
-            return community.net_kwh[0, sources]
+            return community.net_kwh[e, sources]
         if kind < MADE:
-            return community.tank_soc[0, sources, kind - TANK_SOC]
+            return community.tank_soc[e, sources, kind - TANK_SOC]
         use = kind - MADE
-        return community.device_output_kwh[0, sources, use] + np.abs(
-            np.minimum(community.tank_energy_kwh[0, sources, use], np.float32(0.0))
+        return community.device_output_kwh[e, sources, use] + np.abs(
+            np.minimum(community.tank_energy_kwh[e, sources, use], np.float32(0.0))
         )
