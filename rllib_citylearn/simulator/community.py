@@ -175,18 +175,20 @@ class FastCommunity:
         Raises:
             EngineError: a row that isn't in the data or a community that there isn't.
         """
-        which = self._all if communities is None else np.asarray(communities, np.int64)
-        at = np.array(np.broadcast_to(np.asarray(rows, np.int64), which.shape))
+        which = self._all if communities is None else _whole("communities", communities)
+        at, drawn = self._for_each("rows", rows, which), self._for_each("seeds", seeds, which)
         if which.size and not (which.min() >= 0 and which.max() < self.communities):
             raise EngineError(
                 f"Communities {which.tolist()} were to be reset, but there are {self.communities}, counted from 0."
             )
         if at.size and not (at.min() >= 0 and at.max() < self.rows - 1):
             raise EngineError(f"Episodes were to start at the rows {at.tolist()}; the data allows 0 to {self.rows - 2}.")
-        self._initial_soc[which] = self.description.parameters.batteries.initial_soc if initial_soc is None else initial_soc
+        soc = np.asarray(self.description.parameters.batteries.initial_soc if initial_soc is None else initial_soc)
+        shape = (len(which), len(self.description.parameters))
+        if initial_soc is not None and not (soc.shape == shape and (soc >= 0.0).all() and (soc <= 1.0).all()):
+            raise EngineError(f"The initial state of charge has to be numbers between 0 and 1 of the shape {shape}.")
+        self._initial_soc[which] = soc
         if self._drift.size:
-            seed = self.description.parameters.random_seed + 1 if seeds is None else seeds
-            drawn = np.broadcast_to(np.asarray(seed, np.int64), which.shape)
             for e, row, own in zip(which, at, drawn, strict=True):
                 factors = self.description.tables.presence.drift(int(row), self._drift_rows, int(own))
                 self._drift[e] = np.nan
@@ -194,8 +196,16 @@ class FastCommunity:
         self._kernels.reset(self._table, np.ascontiguousarray(which), at)
         return self.observations
 
+    def _for_each(self, name: str, values: Sequence[int] | Rows | int | None, which: Rows) -> Rows:
+        """One whole number for each community that is reset."""
+        given = _whole(name, self.description.parameters.random_seed + 1 if values is None else values)
+        if given.shape not in ((), which.shape):
+            raise EngineError(f"{given.size} {name} were given for {which.size} communities; give one each, or one for all.")
+        return np.array(np.broadcast_to(given, which.shape))
+
     def step(self, actions: npt.ArrayLike) -> Singles:
-        """One hour with joint actions ``[E, N, A]`` in [-1, 1], mapped onto CityLearn's limits; others are ignored.
+        """One hour with joint actions ``[E, N, A]`` in [-1, 1], mapped onto CityLearn's limits; those that a
+        building lacks are ignored.
 
         Returns:
             ``observations``.
@@ -210,7 +220,13 @@ class FastCommunity:
         return self._advance(actions, False)
 
     def _advance(self, actions: npt.ArrayLike, decode: bool) -> Singles:
-        given = np.asarray(actions)
+        try:
+            given = np.asarray(actions, np.float64)
+        except (TypeError, ValueError) as error:
+            raise EngineError(
+                f"Actions are no array of numbers ({error}); give one of the shape {self._shape}: communities, buildings, "
+                f"joint actions ({', '.join(self.description.features.actions)})."
+            ) from error
         if given.shape != self._shape:
             e, n, a = self._shape
             raise EngineError(
@@ -227,7 +243,12 @@ class FastCommunity:
         e, n = self._refused.tolist()
         if code == self._kernels.NOT_A_NUMBER:
             name = self.description.parameters.buildings[n]
-            raise EngineError(f"An action of {name} in community {e} is no number (NaN); every action has to be finite.")
+            raise EngineError(f"An action of {name} in community {e} is no finite number; every action has to be one.")
+        if code == self._kernels.PAST_THE_DRIFT:
+            raise EngineError(
+                f"The episode of community {e} is {self._drift_rows - 1} hours old, for which the journeys of its vehicles "
+                "were drawn; reset it, or make the simulation with more drift_rows."
+            )
         raise EngineError(
             f"Community {e} is at row {self.clock[e]}, the last of its data; reset it before the next step (rows 0 to "
             f"{self.rows - 2} can be a start)."
@@ -238,3 +259,11 @@ class FastCommunity:
         if self._raw is None:
             self._raw = RawObservations(self)
         return self._raw.of(e)
+
+
+def _whole(name: str, values: Any) -> Rows:
+    """``values`` as whole numbers."""
+    given = np.asarray(values)
+    if given.size and given.dtype.kind not in "iu":
+        raise EngineError(f"{name} are {given.tolist()}; give whole numbers.")
+    return given.astype(np.int64)

@@ -208,7 +208,9 @@ class ThermalDevices:
 def needs_device(building: Any, use: str) -> bool:
     """Whether a building of CityLearn's has anything for the device of an end use to do."""
     demand = building.energy_simulation.__getattr__(f"{use}_demand", start_time_step=0, end_time_step=2**40)
-    return bool(np.any(demand)) or getattr(building, f"{use}_storage").capacity > 0
+    controls = {f"{use}_device"} if use == "dhw" else {f"{use}_device", "cooling_or_heating_device"}
+    controlled = bool(controls & set(building.active_actions))
+    return controlled or bool(np.any(demand)) or getattr(building, f"{use}_storage").capacity > 0
 
 
 @dataclass(frozen=True)

@@ -96,9 +96,14 @@ def _unsupported_in(building: Any) -> Iterator[str]:
     for device in ("cooling_device", "heating_device", "dhw_device"):
         if type(getattr(building, device)).__name__ not in ("HeatPump", "ElectricHeater"):
             yield f"a {device} of the type {type(getattr(building, device)).__name__}"
+        power, lstm = getattr(building, device).nominal_power, kind == "LSTMDynamicsBuilding"
+        if isinstance(power, np.float64) or (lstm and device != "dhw_device" and isinstance(power, np.generic)):
+            yield f"a {device} whose power is a number of numpy's instead of Python's"
     for tank in ("cooling_storage", "heating_storage", "dhw_storage"):
         if type(getattr(building, tank)).__name__ != "StorageTank":
             yield f"a {tank} of the type {type(getattr(building, tank)).__name__}"
+        elif isinstance(getattr(building, tank).capacity, np.float64):
+            yield f"a {tank} whose capacity is a 64-bit number of numpy's"
     for charger in building.electric_vehicle_chargers or []:
         if type(charger).__name__ != "Charger":
             yield f"a charger of the type {type(charger).__name__}"
@@ -107,5 +112,5 @@ def _unsupported_in(building: Any) -> Iterator[str]:
 def _unsupported_battery(battery: Any) -> Iterator[str]:
     if type(battery).__name__ != "Battery":
         yield f"a battery of the type {type(battery).__name__}"
-    elif isinstance(battery.capacity, np.floating) and not isinstance(battery.capacity, float):
-        yield "a battery whose capacity is a 32-bit number"
+    elif isinstance(battery.capacity, np.generic) or isinstance(battery.nominal_power, np.float32):
+        yield "a battery whose size is a number of numpy's instead of Python's"

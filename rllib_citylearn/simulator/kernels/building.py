@@ -91,10 +91,17 @@ def run_end_use(m, e, n, u, k, action):
     m.device_output[e, n, u], m.device_consumption[e, n, u] = output, used
     if not action < 0.0:
         run_tank(m, e, n, u, k, cop, action)
-    if k == m.origin[e]:
-        # In the first hour of an episode CityLearn works the consumption out once more, from output and balance.
-        total = single(output + m.tank_energy[e, n, u])
-        m.device_consumption[e, n, u] = single(total / single(cop))
+
+
+@inline
+def settle_first_hour(m, e, n, k):
+    """In the first hour, once all devices have run, CityLearn works consumption out anew from output and balance."""
+    for u in range(3 if m.TN else 0):
+        kind = m.device_kind[n, u]
+        if kind != ABSENT:
+            cop = performance(kind, m.device_efficiency[n, u], m.device_target[n, u], double(m.outdoor[k, n]))
+            total = single(m.device_output[e, n, u] + m.tank_energy[e, n, u])
+            m.device_consumption[e, n, u] = single(total / single(cop))
 
 
 @inline
@@ -132,8 +139,10 @@ def run_building(m, e, n, k, battery_action):
     m.load_served[e, n] = min(m.load[k, n], flexibility(m, e, n, k))
     if not battery_action < 0.0:
         run_battery(m, e, n, k, battery_action)
-    if is_out(m, n, k) and k == m.origin[e]:
-        shed_load(m, e, n, k)
+    if k == m.origin[e]:
+        settle_first_hour(m, e, n, k)
+        if is_out(m, n, k):
+            shed_load(m, e, n, k)
 
 
 @inline

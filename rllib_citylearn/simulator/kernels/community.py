@@ -16,7 +16,7 @@ from rllib_citylearn.simulator.kernels.thermal import performance
 from rllib_citylearn.simulator.kernels.vehicles import move_vehicles, run_charger
 from rllib_citylearn.simulator.parameters import ABSENT, HOURS_A_MONTH
 
-FINE, NOT_A_NUMBER, PAST_THE_END = range(3)
+FINE, NOT_A_NUMBER, PAST_THE_END, PAST_THE_DRIFT = range(4)
 """What ``step`` returns; ``refused`` then holds the community and the building."""
 
 
@@ -123,10 +123,13 @@ def take_actions(m, decode):
         if m.clock[e] >= m.T - 1:
             m.refused[0] = e
             return PAST_THE_END
+        if m.V and m.W < m.T and m.clock[e] - m.origin[e] >= m.W - 1:
+            m.refused[0] = e
+            return PAST_THE_DRIFT
         for n in range(m.N):
             for a in range(m.A):
                 action = m.actions[e, n, a]
-                if action != action:
+                if not np.isfinite(action):
                     m.refused[0], m.refused[1] = e, n
                     return NOT_A_NUMBER
                 if decode:

@@ -1,0 +1,84 @@
+"""Encoded observations ``[E, N, D]`` (``kernels/observe.py``)."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from rllib_citylearn.simulator.description import CommunityDescription
+from rllib_citylearn.simulator.observations import MADE, TANK_SOC, VEHICLE_SOC, EncodedTables
+
+UNPLUGGED = -0.1
+"""What CityLearn shows for the charge of a vehicle that is not there."""
+
+
+class Observer(torch.nn.Module):
+    """Puts what depends on the control beside what is data.
+
+    Args:
+        description: the community.
+        dtype: of the values.
+    """
+
+    def __init__(self, description: CommunityDescription, dtype: torch.dtype) -> None:
+        super().__init__()
+        rows, buildings = description.tables.load.shape
+        encoded = EncodedTables(description.observations, rows)
+        # [T, N, D]: one gather an hour instead of three scatters.
+        data = np.repeat(encoded.shared[:, None], buildings, 1)
+        data[:, :, encoded.private_at] = encoded.private
+        data[:, :, encoded.fixed_at] = encoded.fixed
+        order = np.argsort(encoded.state_kind, kind="stable")
+        kind = encoded.state_kind[order]
+        low, high = encoded.state_range[order].T
+        mask = encoded.state_mask[:, order] != 0
+        charger = encoded.charger_at[:, order[kind == VEHICLE_SOC]]
+        # [T, N, columns]: the vehicle shown; the last is none.
+        connected = np.append(description.tables.presence.connected, np.full((rows, 1), -1), 1)
+        vehicle = connected[:, charger]
+
+        def keep(name: str, values: np.ndarray, kind: torch.dtype = dtype) -> None:
+            self.register_buffer(name, torch.as_tensor(values, dtype=kind), persistent=False)
+
+        keep("data", data)
+        keep("at", encoded.state_at[order], torch.int64)
+        keep("scale", mask * (2.0 / (high - low)))
+        keep("shift", mask * (-2.0 * low / (high - low) - 1.0))
+        keep("vehicle", np.where(vehicle < 0, len(description.parameters.vehicles), vehicle).reshape(rows, -1), torch.int64)
+        keep("tanks", kind[(kind >= TANK_SOC) & (kind < MADE)] - TANK_SOC, torch.int64)
+        keep("uses", kind[kind >= MADE] - MADE, torch.int64)
+        self._always = [bool((kind == k).any()) for k in range(VEHICLE_SOC)]
+        self._shape = (buildings, charger.shape[1])
+
+    def forward(
+        self,
+        row: torch.Tensor,
+        battery_soc: torch.Tensor,
+        net_kwh: torch.Tensor,
+        vehicle_soc: torch.Tensor,
+        tank_soc: torch.Tensor,
+        made: torch.Tensor,
+    ) -> torch.Tensor:
+        """What the buildings see at ``row`` ``[E]`` of how the hour before it ended.
+
+        Args:
+            row: of the data.
+            battery_soc, net_kwh: ``[E, N]``.
+            vehicle_soc: ``[E, V]``.
+            tank_soc, made: ``[E, N, 3]``; not looked at where no building observes them.
+        """
+        data = self.data.index_select(0, row)
+        # Kinds of state in rising order, as the columns stand.
+        parts = [x.unsqueeze(-1) for x, shown in zip((battery_soc, net_kwh), self._always, strict=True) if shown]
+        if self._shape[1]:
+            with_none = torch.nn.functional.pad(vehicle_soc, (0, 1), value=UNPLUGGED)
+            parts.append(with_none.gather(1, self.vehicle.index_select(0, row)).view(-1, *self._shape))
+        if len(self.tanks):
+            parts.append(tank_soc.index_select(2, self.tanks))
+        if len(self.uses):
+            parts.append(made.index_select(2, self.uses))
+        if not parts:
+            return data
+        # Clipping to a feature's range is clipping to [-1, 1] once encoded.
+        encoded = torch.addcmul(self.shift, self.scale, torch.cat(parts, -1)).clamp(-1.0, 1.0)
+        return data.index_copy_(2, self.at, encoded)

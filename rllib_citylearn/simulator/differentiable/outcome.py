@@ -1,0 +1,45 @@
+"""What hours of a community give."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from rllib_citylearn.simulator.differentiable.reward import Rewards
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an hour gave, or what H hours gave, with them in front; what the buildings see then is in the state that follows.
+
+    Attributes:
+        net_kwh, cost, emissions: as ``FastCommunity``'s, ``[E, N]``.
+        battery_energy_kwh: taken from (> 0) or given to the building, ``[E, N]``.
+        charger_energy_kwh: drawn from (> 0) or given to the building, ``[E, C]``.
+        shortfall_kwh: what vehicles that leave now lack of their required charge, ``[E, V]``; zero for the others.
+        rewards: None without reward tables.
+    """
+
+    net_kwh: torch.Tensor
+    cost: torch.Tensor
+    emissions: torch.Tensor
+    battery_energy_kwh: torch.Tensor
+    charger_energy_kwh: torch.Tensor
+    shortfall_kwh: torch.Tensor
+    rewards: Rewards | None
+
+    def hour(self, h: int) -> Outcome:
+        """Hour ``h`` of several."""
+        rewards = None if self.rewards is None else Rewards(**{k: value[h] for k, value in vars(self.rewards).items()})
+        return Outcome(**{k: value[h] for k, value in vars(self).items() if k != "rewards"}, rewards=rewards)
+
+
+@dataclass(frozen=True)
+class PhysicalHour:
+    """What the physics of an hour gives, before it is priced and rewarded; vehicles' charge is that at its end."""
+
+    net_kwh: torch.Tensor
+    battery_energy_kwh: torch.Tensor
+    charger_energy_kwh: torch.Tensor
+    vehicle_soc: torch.Tensor

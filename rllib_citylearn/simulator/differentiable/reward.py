@@ -1,0 +1,110 @@
+"""The team reward of an hour (``kernels/reward.py``)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from rllib_citylearn.env.reward import RewardTables
+from rllib_citylearn.simulator.parameters import HOURS_A_MONTH
+from rllib_citylearn.simulator.tables import CommunityTables
+
+
+@dataclass(frozen=True)
+class Rewards:
+    """Rewards of an hour in E communities (``env.reward.RewardBuffers``, with gradients), or of H hours, which are in front.
+
+    Attributes:
+        building: the weighted terms that belong to single buildings, ``[E, N]``.
+        district: the weighted terms of the district, ``[E]``.
+        team: mean of ``building`` plus ``district``, ``[E]``.
+        terms: unweighted, in the order of ``env.reward.TERMS``, ``[E, 5]``.
+    """
+
+    building: torch.Tensor
+    district: torch.Tensor
+    team: torch.Tensor
+    terms: torch.Tensor
+
+
+class TeamReward(torch.nn.Module):
+    """Computes rewards from net loads.
+
+    Args:
+        reward: the same tables as the kernels'.
+        tables: the community's data.
+        dtype: of the values.
+    """
+
+    def __init__(self, reward: RewardTables, tables: CommunityTables, dtype: torch.dtype) -> None:
+        super().__init__()
+        rows = len(reward.district)  # the last row of the data may be missing: no hour is simulated there
+        price, carbon = tables.price[:rows].astype(np.float64), tables.carbon[:rows].astype(np.float64)
+        cost, emissions = price * reward.cost_scale, carbon * reward.carbon_scale
+        electricity = np.broadcast_to(reward.electricity_scale, price.shape)
+        weights, ramping_scale, load_factor_scale = reward.weights[:5], reward.weights[5], reward.weights[6]
+        total = weights[0] * cost + weights[1] * emissions + weights[4] * electricity
+        imported = np.maximum(reward.reference_net, 0.0)
+        fresh = np.arange(rows) % HOURS_A_MONTH == 0
+
+        def keep(name: str, values: np.ndarray) -> None:
+            self.register_buffer(name, torch.as_tensor(values, dtype=dtype), persistent=False)
+
+        keep("hours", np.stack([imported, cost, emissions, electricity, total], 1))  # [T, 5, N]
+        keep(
+            "months", np.stack([reward.district, reward.month_mean, reward.month_floor, np.where(fresh, -np.inf, np.inf)], 1)
+        )
+        keep("inherited_peak", np.where(np.append(fresh[1:], False), -np.inf, reward.inherited_peak))
+        # Without control less with it.
+        keep("ramping", ramping_scale * np.array([-1.0, 1.0]))
+        keep("load_factor", load_factor_scale * np.array([-1.0, 1.0]))
+        self._weights = float(weights[2]), float(weights[3])
+
+    def start(self, row: torch.Tensor) -> torch.Tensor:
+        """What is remembered ``[E, 4]`` when an episode starts at ``row`` ``[E]``."""
+        before = (row - 1).clamp(min=0)
+        load = self.months[before, 0]
+        # Row 0 starts a month, too.
+        peak = torch.where(row > 0, self.inherited_peak[before], -torch.inf)
+        return torch.stack([load, load, peak, peak], 1)
+
+    def forward(self, rows: torch.Tensor, net_kwh: torch.Tensor, memory: torch.Tensor) -> tuple[Rewards, torch.Tensor]:
+        """The rewards of consecutive hours, all at once.
+
+        Args:
+            rows: of the data, ``[H, E]``.
+            net_kwh: net loads, ``[H, E, N]``.
+            memory: the district's load in the hour before, with and without control, then the month's peaks so far,
+                ``[E, 4]``.
+
+        Returns:
+            rewards with the hours in front, and what is remembered after them.
+        """
+        hours = self.hours[rows]
+        saved = hours[:, :, 0] - net_kwh.clamp(min=0.0)
+        cost, carbon, electricity, total = (saved.unsqueeze(2) * hours[:, :, 1:]).mean(3).unbind(2)
+        uncontrolled, month = self.months[rows].split((1, 3), 2)
+        mean, floor, most = month.split(1, 2)
+        load = torch.cat([net_kwh.sum(2, keepdim=True), uncontrolled], 2)  # [H, E, 2]: with and without control
+        before, peak = memory.split(2, 1)
+        peaks = []
+        for now, limit in zip(load.unbind(0), most.unbind(0), strict=True):
+            peaks.append(peak.clamp(max=limit))  # a month's first row forgets the peaks
+            peak = now.clamp(min=peaks[-1])
+        previous = torch.cat([before.unsqueeze(0), load[:-1]])
+        ramping = (load - previous).clamp(min=0.0) @ self.ramping
+        load_factor = _payment(load, torch.stack(peaks), mean, floor) @ self.load_factor
+        district = self._weights[0] * ramping + self._weights[1] * load_factor
+        terms = torch.stack([cost, carbon, ramping, load_factor, electricity], 2)
+        rewards = Rewards(saved * hours[:, :, 4], district, total + district, terms)
+        return rewards, torch.cat([load[-1], peak], 1)
+
+
+def _payment(load: torch.Tensor, peak: torch.Tensor, mean: torch.Tensor, floor: torch.Tensor) -> torch.Tensor:
+    """How much phi(peak) = 1 - mean / peak grows when ``load`` follows a running ``peak``; both ``[H, E, 2]``."""
+    before = peak.clamp(min=floor)
+    after = load.clamp(min=before)
+    # A month's first payment starts from zero, not from phi(floor).
+    return torch.where(peak == -torch.inf, 1.0, mean / before) - mean / after

@@ -1,0 +1,131 @@
+"""Heat pumps, electric heaters and tanks (``kernels/thermal.py``), of all buildings and end uses at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from rllib_citylearn.simulator.differentiable.battery import TINY
+from rllib_citylearn.simulator.parameters import (
+    ABSENT,
+    COOLING_HEAT_PUMP,
+    ELECTRIC_HEATER,
+    CommunityParameters,
+    Floats,
+    ThermalDevices,
+)
+from rllib_citylearn.simulator.tables import CommunityTables
+
+ZERO_CELSIUS, HIGHEST_COP = 273.15, 20.0
+
+
+@dataclass(frozen=True)
+class ThermalHour:
+    """What an hour of heat and cold gives; each ``[E, N, 3]``, in the order of ``END_USES``.
+
+    Attributes:
+        tank_soc: state of charge at the end of the hour.
+        made: what devices and tanks gave to the building, kWh: CityLearn's observed demand.
+        consumption: electricity that the devices used, kWh.
+    """
+
+    tank_soc: torch.Tensor
+    made: torch.Tensor
+    consumption: torch.Tensor
+
+
+class ThermalPlant(torch.nn.Module):
+    """Devices and tanks of N buildings. What devices can do in an hour is in the data; only tanks have a choice.
+
+    Args:
+        parameters: the community's.
+        tables: its data.
+        dtype: of the values.
+    """
+
+    def __init__(self, parameters: CommunityParameters, tables: CommunityTables, dtype: torch.dtype) -> None:
+        super().__init__()
+        tanks, devices = parameters.tanks, parameters.devices
+        present = devices.kind != ABSENT
+        # float32 like the data itself; what follows from it is worked out in 64 bits.
+        demand = np.where(present, tables.heat_demand, 0.0).astype(np.float64)
+        performance = coefficient_of_performance(devices, tables.outdoor.astype(np.float64))
+        highest = devices.nominal_power * performance
+        used = np.minimum(demand, highest) / performance
+        headroom = np.minimum((devices.nominal_power - used) * performance, tanks.max_input)
+        capacity = np.where(present, tanks.capacity, 0.0)
+
+        def keep(name: str, values: Floats) -> None:
+            self.register_buffer(name, torch.as_tensor(values, dtype=dtype), persistent=False)
+
+        # [T, 5, N, 3]
+        keep(
+            "hours",
+            np.stack(
+                [demand, 1.0 / performance, highest, -np.minimum(demand, tanks.max_output), np.maximum(headroom, 0.0)], 1
+            ),
+        )
+        keep("capacity_kwh", capacity)
+        keep("soc_per_kwh", 1.0 / np.maximum(capacity, TINY))
+        keep("ratio", np.where(capacity > 0.0, tanks.round_trip_efficiency, 1.0))
+        keep("kept", 1.0 - tanks.loss_coefficient)
+        keep("initial_soc", tanks.initial_soc)
+        self.register_buffer("tankless", torch.as_tensor(~present), persistent=False)
+
+    def forward(self, row: torch.Tensor, first: torch.Tensor, soc: torch.Tensor, action: torch.Tensor) -> ThermalHour:
+        """One hour.
+
+        Args:
+            row: row of the data, ``[E]``.
+            first: whether it is the first of an episode, bool ``[E]``.
+            soc: of the tanks, ``[E, N, 3]``.
+            action: share of the tanks' capacity to charge (> 0) or discharge, ``[E, N, 3]``.
+        """
+        demand, per_cop, highest, most_out, most_in = self.hours.index_select(0, row).unbind(1)
+        up = action >= 0
+        requested = (action * self.capacity_kwh).clamp(min=most_out, max=most_in)
+        stored = soc * self.capacity_kwh
+        factor = torch.where(up, self.ratio, 1.0 / self.ratio)
+        moved = torch.where(
+            up, torch.minimum(requested * factor, self.capacity_kwh - stored), torch.maximum(requested * factor, -stored)
+        )
+        balance = moved / factor
+        taken = balance.clamp(min=0.0)
+        given = taken - balance
+        output = torch.minimum(demand - given, highest)
+        # In the first hour of an episode CityLearn takes what a tank gives off the consumption once more.
+        charged = torch.where(first[:, None, None], balance, taken)
+        return ThermalHour(
+            tank_soc=torch.where(self.tankless, soc, (stored + moved) * self.soc_per_kwh),
+            made=output + given,
+            consumption=(output + charged) * per_cop,
+        )
+
+    def start(self, row: torch.Tensor) -> ThermalHour:
+        """What CityLearn shows at the start of an episode at ``row`` ``[E]``: demands without control."""
+        demand, per_cop = self.hours[row, :2].unbind(1)
+        return ThermalHour(self.initial_soc.expand(len(row), -1, -1).clone(), demand, demand * per_cop)
+
+    def stand_by(self, soc: torch.Tensor) -> torch.Tensor:
+        """State of charge ``[E, N, 3]`` after the standing losses of an hour."""
+        return (soc * self.kept).clamp(min=0.0, max=1.0)
+
+
+def coefficient_of_performance(devices: ThermalDevices, outdoor: Floats) -> Floats:
+    """Heat or cold that a kWh of electricity makes, ``[T, N, 3]``; one where there is no device.
+
+    Args:
+        devices: of N buildings.
+        outdoor: degC, ``[T, N]``.
+    """
+    outside = outdoor[:, :, None]
+    lift = np.where(
+        devices.kind == COOLING_HEAT_PUMP, outside - devices.target_temperature, devices.target_temperature - outside
+    )
+    carnot = devices.efficiency * (devices.target_temperature + ZERO_CELSIUS)
+    cop = np.divide(carnot, lift, out=np.full(lift.shape, HIGHEST_COP), where=lift != 0.0)
+    cop = np.where((cop < 0.0) | (cop > HIGHEST_COP), HIGHEST_COP, cop)
+    cop = np.where(devices.kind == ELECTRIC_HEATER, devices.efficiency, cop)
+    return np.where(devices.kind == ABSENT, 1.0, cop)
