@@ -261,6 +261,7 @@ def test_wrong_arguments_are_refused(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device")
 @torch.no_grad()
 def test_a_day_on_the_gpu_is_the_day_on_the_cpu(case: Case) -> None:
     community = case.torch(torch.float32)
