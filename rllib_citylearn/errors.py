@@ -37,3 +37,7 @@ class TrainingError(UserError):
 
 class EngineError(UserError):
     """A community that the fast engine can't simulate, or actions and windows that it can't take."""
+
+
+class UnsupportedError(EngineError):
+    """A community with something in it that only CityLearn itself can simulate."""

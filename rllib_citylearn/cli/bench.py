@@ -36,7 +36,13 @@ def add_parser(subparsers: Any) -> None:
         help="data set (default: %(default)s)",
     )
     engine.add_argument("--seconds", type=float, default=2.0, help="time for each figure (default: %(default)s)")
-    engine.add_argument("--json", metavar="FILE", help="write the figures as JSON; - for standard output")
+    engine.add_argument(
+        "--json",
+        nargs="?",
+        const="-",
+        metavar="FILE",
+        help="write the figures as JSON; to standard output without FILE or with -",
+    )
     engine.set_defaults(run=run_engine)
 
 

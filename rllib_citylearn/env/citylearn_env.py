@@ -101,7 +101,22 @@ def make_citylearn_env(
             "Check the data set, or fetch it again with `rllib-citylearn datasets fetch NAME --force`."
         ) from error
     env.reward_function = NoReward(env.get_metadata())
+    _keep_outages(env)
     return env
+
+
+def _keep_outages(env: CityLearnEnv) -> None:
+    """Make the random outages that CityLearn drew for the window part of the data.
+
+    CityLearn draws them anew for every episode, from the episode's length. Every episode within the window, on either
+    engine, meets the same ones instead.
+    """
+    for building in env.buildings:
+        if building.simulate_power_outage and building.stochastic_power_outage:
+            now, building.time_step = building.time_step, env.time_steps - 1
+            building.energy_simulation.power_outage[:] = building.power_outage_signal
+            building.time_step = now
+            building.stochastic_power_outage = False
 
 
 def _check_outages(description: Mapping[str, Any], names: Sequence[str], window: tuple[int, int]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from rllib_citylearn.env.config import FAST
 from rllib_citylearn.env.features import CommunityFeatures
 from rllib_citylearn.env.reward import RewardBuffers, TeamReward
 from rllib_citylearn.errors import EngineError
@@ -164,6 +165,6 @@ def make_engine(
     episode_steps: int,
 ) -> Engine:
     """The engine that ``env_config`` calls ``name``; see the engines for the other arguments."""
-    if name == "fast":
+    if name == FAST:
         return FastEngine(citylearn, features, reward, communities, episode_steps)
     return CityLearnEngine(citylearn, features, reward, communities, episode_steps)

@@ -16,7 +16,7 @@ from rllib_citylearn.datasets import folder_sha256
 from rllib_citylearn.env.citylearn_env import community_features
 from rllib_citylearn.env.reference import Array, NoControl
 from rllib_citylearn.env.thermostats import leave_devices_to_thermostats
-from rllib_citylearn.errors import EngineError
+from rllib_citylearn.errors import UnsupportedError
 from rllib_citylearn.files import cache_folder, write_bytes
 from rllib_citylearn.simulator import CommunityDescription, FastCommunity
 
@@ -71,7 +71,7 @@ def _simulated(env: CityLearnEnv) -> Array:
     uncontrolled.reset()
     try:
         description = CommunityDescription.read(uncontrolled, community_features(uncontrolled))
-    except EngineError:
+    except UnsupportedError:
         return _simulated_by_citylearn(uncontrolled, _cache_file(env))
     community = FastCommunity(description)
     zeros = np.zeros((1, *community.description.features.action_mask.shape))

@@ -101,6 +101,7 @@ class RewardTables:
     """What the kernels need to compute the team reward; rows are those of the reference.
 
     Attributes:
+        first_step: the data's time step that row 0 stands for.
         reference_net: the uncontrolled net loads, kWh, ``[T, N]``.
         price: currency/kWh, ``[T, N]``.
         carbon: kgCO2/kWh, ``[T, N]``.
@@ -112,6 +113,7 @@ class RewardTables:
         weights: weights of the five terms, then the scales of ramping and load factor, ``[7]``.
     """
 
+    first_step: int
     reference_net: Array
     price: Array
     carbon: Array
@@ -158,6 +160,7 @@ class TeamReward:
         load_factor_scale = _scale(steps, load_factors.sum(keepdims=True))[0]
         month_of_row = np.arange(steps) // HOURS_A_MONTH
         self.tables = RewardTables(
+            first_step=reference.first_step,
             reference_net=net,
             price=reference.price,
             carbon=reference.carbon,
@@ -189,8 +192,14 @@ class TeamReward:
         from rllib_citylearn.simulator.community import load_kernels
 
         tables = self.tables
+        row = step - self._first
+        if row.min() < 0 or row.max() >= len(tables.district):
+            last = self._first + len(tables.district) - 1
+            raise ConfigError(
+                f"Rewards of the time steps {step.tolist()} were asked for; they are known from {self._first} to {last}."
+            )
         load_kernels().reward_step(
-            step - self._first,
+            row,
             np.ascontiguousarray(net_kwh, np.float64),
             state,
             tables.reference_net,

@@ -9,6 +9,7 @@ import numpy as np
 
 from rllib_citylearn.env.citylearn_env import community_features
 from rllib_citylearn.env.features import table_names
+from rllib_citylearn.errors import EngineError
 from rllib_citylearn.evaluation.present import Present
 from rllib_citylearn.evaluation.simulation import Rows
 from rllib_citylearn.simulator import CommunityDescription, FastCommunity
@@ -70,5 +71,11 @@ class FastSimulation:
         self._hour += 1
 
     def finish(self) -> None:
-        """See ``Simulation.finish``."""
+        """See ``Simulation.finish``.
+
+        Raises:
+            EngineError: the data is not at its end.
+        """
+        if not self.done:
+            raise EngineError(f"Only {self._hour} of {self._hours} hours were simulated; KPIs are of whole episodes.")
         inject(self._env, self._recording)

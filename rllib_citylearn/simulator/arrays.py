@@ -44,7 +44,8 @@ def _sizes(
     """How large each axis is, by the names of ``kernels.memory.SIZES``."""
     parameters, tables, dynamics = description.parameters, description.tables, description.dynamics
     count, actions = parameters.actions.low.shape
-    thermal = bool((parameters.devices.kind != ABSENT).any() or (encoded.state_kind >= TANK_SOC).any())
+    observed = bool((encoded.state_kind >= TANK_SOC).any())
+    thermal = bool((parameters.devices.kind != ABSENT).any()) or observed or dynamics is not None
     hidden = 0 if dynamics is None else dynamics.output_weights.shape[1]
     batteries, vehicles, chargers = parameters.batteries, parameters.vehicles, parameters.chargers
     return {

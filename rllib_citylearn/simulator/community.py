@@ -15,13 +15,15 @@ from rllib_citylearn.errors import EngineError
 from rllib_citylearn.simulator.arrays import simulation_arrays
 from rllib_citylearn.simulator.description import CommunityDescription
 from rllib_citylearn.simulator.raw_observations import RawObservations
+from rllib_citylearn.simulator.support import check_versions
 
 Doubles = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]
 
-PATIENCE_S = 1.5
-"""How long to wait before saying that kernels are being compiled; loading them from the cache takes less."""
+PATIENCE_S = 5.0
+"""How long to wait before saying that kernels are being compiled although the cache held some: those of another copy of
+this package, or of another processor. Loading them takes less."""
 
 
 def load_kernels(report: Callable[[str], None] | None = None) -> Any:
@@ -39,7 +41,10 @@ def load_kernels(report: Callable[[str], None] | None = None) -> Any:
             report(message)
 
     if "rllib_citylearn.simulator.kernels.community" not in sys.modules:
-        timer = threading.Timer(PATIENCE_S, announce)
+        from rllib_citylearn.simulator.kernels.cache import kernel_folder
+
+        cached = any(kernel_folder().glob("**/*.nbi"))
+        timer = threading.Timer(PATIENCE_S if cached else 0.0, announce)
         timer.daemon = True
         timer.start()
         try:
@@ -56,13 +61,14 @@ class FastCommunity:
     """CityLearn's physics for E parallel communities, each with a clock of its own.
 
     ``step`` and ``reset`` write into the arrays below, which stay the same objects; copy what has to be kept. Rows count
-    from the first time step of the environment the description was read from.
+    from the first time step of the environment the description was read from. One thread at a time may step it.
 
     Args:
         description: the community.
         communities: number E of copies.
         reward: what the team reward needs; None computes no rewards.
-        drift_rows: the longest episode, in rows, if there are vehicles; None is all of the data.
+        drift_rows: the longest episode, in rows, if there are vehicles; None is all of the data, which takes
+            8 bytes for each community, row and vehicle.
 
     Attributes:
         observations: float32 ``[E, N, D]``, encoded by the feature table.
@@ -87,8 +93,13 @@ class FastCommunity:
         reward: RewardTables | None = None,
         drift_rows: int | None = None,
     ) -> None:
-        if communities < 1:
-            raise EngineError(f"{communities} communities can't be simulated; ask for at least one.")
+        if not isinstance(communities, int) or communities < 1:
+            raise EngineError(f"{communities!r} communities can't be simulated; ask for a whole number from 1 on.")
+        if drift_rows is not None and drift_rows < 1:
+            raise EngineError(f"drift_rows is {drift_rows}; an episode has at least one row.")
+        check_versions(description.versions)
+        if reward is not None:
+            _check_reward(reward, description)
         load_kernels()
         self.description = description
         self.communities = communities
@@ -177,6 +188,8 @@ class FastCommunity:
         """
         which = self._all if communities is None else _whole("communities", communities)
         at, drawn = self._for_each("rows", rows, which), self._for_each("seeds", seeds, which)
+        if which.ndim != 1:
+            raise EngineError(f"Communities {which.tolist()} were to be reset; give a list of their numbers.")
         if which.size and not (which.min() >= 0 and which.max() < self.communities):
             raise EngineError(
                 f"Communities {which.tolist()} were to be reset, but there are {self.communities}, counted from 0."
@@ -204,8 +217,8 @@ class FastCommunity:
         return np.array(np.broadcast_to(given, which.shape))
 
     def step(self, actions: npt.ArrayLike) -> Singles:
-        """One hour with joint actions ``[E, N, A]`` in [-1, 1], mapped onto CityLearn's limits; those that a
-        building lacks are ignored.
+        """One hour with joint actions ``[E, N, A]`` in [-1, 1], mapped onto CityLearn's limits. Those that a
+        building lacks do nothing, but have to be finite.
 
         Returns:
             ``observations``.
@@ -216,7 +229,11 @@ class FastCommunity:
         return self._advance(actions, True)
 
     def step_physical(self, actions: npt.ArrayLike) -> Singles:
-        """One hour with actions ``[E, N, A]`` in CityLearn's units; out-of-range ones do what they do in CityLearn."""
+        """One hour with actions ``[E, N, A]`` in CityLearn's units; out-of-range ones do what they do in CityLearn.
+
+        Where CityLearn stops with an assertion instead, a device at less than nothing and tanks that give more in an
+        episode's first hour than is asked for, nothing is what is counted.
+        """
         return self._advance(actions, False)
 
     def _advance(self, actions: npt.ArrayLike, decode: bool) -> Singles:
@@ -259,6 +276,18 @@ class FastCommunity:
         if self._raw is None:
             self._raw = RawObservations(self)
         return self._raw.of(e)
+
+
+def _check_reward(reward: RewardTables, description: CommunityDescription) -> None:
+    """Refuse reward tables of another community or window: the kernels would read beside them."""
+    tables = description.tables
+    covered, needed = reward.reference_net.shape, (tables.rows - 1, len(description.parameters))
+    if reward.first_step != tables.first_step or covered[0] < needed[0] or covered[1] != needed[1]:
+        raise EngineError(
+            f"The reward covers {covered[0]} hours of {covered[1]} buildings from the time step {reward.first_step} on, the "
+            f"community {needed[0]} hours of {needed[1]} buildings from {tables.first_step} on; make both from one "
+            "environment."
+        )
 
 
 def _whole(name: str, values: Any) -> Rows:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from rllib_citylearn.simulator.parameters import (
     Tanks,
     ThermalDevices,
 )
-from rllib_citylearn.simulator.support import HOUR_S, check_supported
+from rllib_citylearn.simulator.support import HOUR_S, check_demands, check_supported, installed_versions
 from rllib_citylearn.simulator.tables import CommunityTables
 
 if TYPE_CHECKING:
@@ -35,12 +36,14 @@ class CommunityDescription:
         tables: its data.
         dynamics: models of the indoor temperature, if there are any.
         observations: what its buildings see.
+        versions: of CityLearn and numpy, with which it was read.
     """
 
     parameters: CommunityParameters
     tables: CommunityTables
     dynamics: Dynamics | None
     observations: ObservationPlan
+    versions: Mapping[str, str] = field(default_factory=installed_versions)
 
     @property
     def features(self) -> CommunityFeatures:
@@ -62,6 +65,7 @@ class CommunityDescription:
         check_supported(env)
         parameters = _parameters(env, features)
         tables = CommunityTables.read(env, parameters.devices)
+        check_demands(env, parameters, tables)
         return cls(
             parameters=parameters,
             tables=tables,

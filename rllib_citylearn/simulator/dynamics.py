@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from rllib_citylearn.errors import EngineError
+from rllib_citylearn.errors import EngineError, UnsupportedError
 from rllib_citylearn.simulator.tables import CommunityTables
 
 if TYPE_CHECKING:
@@ -18,6 +18,9 @@ Singles = npt.NDArray[np.float32]
 
 CONTROLLED = ("cooling_demand", "heating_demand", "indoor_dry_bulb_temperature")
 """Inputs that depend on the control."""
+
+ELSEWHERE = ("solar_generation", "power_outage", "dhw_demand")
+"""Inputs that CityLearn doesn't take from the data as they stand there."""
 
 PERIODS = {"hour": 24, "day_type": 7, "month": 12, "minutes": 59, "seconds": 59}
 """Largest value of each periodic observation: CityLearn's ``PeriodicNormalization``."""
@@ -58,11 +61,17 @@ class Dynamics:
         """
         models = [getattr(b, "dynamics", None) if _simulates(b) else None for b in env.buildings]
         given = [model for model in models if model is not None]
+        for building, model in zip(env.buildings, models, strict=True):
+            if model is not None and (type(model).__name__ != "LSTMDynamics" or model.dropout.p > 0.0):
+                raise UnsupportedError(
+                    f"The dynamics of {building.name} are a {type(model).__name__} with a dropout of {model.dropout.p:g}; "
+                    "the fast engine knows CityLearn's LSTMDynamics without dropout. Use the engine 'citylearn'."
+                )
         if not given:
             return None
         sizes = {(m.hidden_size, m.num_layers, m.lookback, len(m.input_observation_names)) for m in given}
         if len(sizes) > 1:
-            raise EngineError(
+            raise UnsupportedError(
                 f"The buildings' LSTM models have different sizes (hidden, layers, look back, inputs): {sorted(sizes)}. The "
                 "fast engine needs one size for all; use the engine 'citylearn'."
             )
@@ -104,7 +113,13 @@ class Dynamics:
                 self.input_at[n, CONTROLLED.index(name)] = f
                 self.input_range[n, CONTROLLED.index(name)] = low, high
             if name not in CONTROLLED[:2]:
-                self.inputs[:, n, f] = (_series(building, name) - low) / (high - low)
+                series = _series(building, name)
+                if not np.isfinite(series).all():
+                    raise EngineError(
+                        f"The input {name} of {building.name}'s LSTM model has values that are no finite numbers; mend the "
+                        "data set's file."
+                    )
+                self.inputs[:, n, f] = (series - low) / (high - low)
         if self.input_at[n, 2] < 0:
             raise EngineError(f"The LSTM model of {building.name} has no input 'indoor_dry_bulb_temperature'.")
 
@@ -117,7 +132,8 @@ def _series(building: Any, name: str) -> Any:
     """Data behind an input, ``[T]``."""
     base, _, wave = name.rpartition("_")
     periodic = wave in ("sin", "cos") and base in PERIODS
-    for source in (building.energy_simulation, building.weather, building.pricing, building.carbon_intensity):
+    sources = () if name in ELSEWHERE else (building.energy_simulation, building.weather)
+    for source in (*sources, building.pricing, building.carbon_intensity):
         try:
             values = np.asarray(getattr(source, base if periodic else name))
         except AttributeError:
@@ -126,6 +142,6 @@ def _series(building: Any, name: str) -> Any:
             return values
         angle = 2.0 * np.pi * values / PERIODS[base]
         return np.sin(angle) if wave == "sin" else np.cos(angle)
-    raise EngineError(
+    raise UnsupportedError(
         f"The fast engine does not know the input {name!r} of {building.name}'s LSTM model; use the engine 'citylearn'."
     )

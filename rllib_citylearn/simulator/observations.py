@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from rllib_citylearn.env.encoding import Encoder
 from rllib_citylearn.env.features import CommunityFeatures
-from rllib_citylearn.errors import EngineError
+from rllib_citylearn.errors import EngineError, UnsupportedError
 from rllib_citylearn.simulator.parameters import BATTERY_SOC, END_USES, MADE, NET_LOAD, TANK_SOC, VEHICLE_SOC
 from rllib_citylearn.simulator.tables import CommunityTables
 
@@ -164,7 +164,7 @@ def _data(building: Any, name: str, tables: CommunityTables, n: int) -> Doubles:
                 "file or deactivate the observation in the schema."
             )
         return values
-    raise EngineError(
+    raise UnsupportedError(
         f"The fast engine does not know the observation {name!r} of {building.name}. Deactivate it in the schema, or use "
         "the engine 'citylearn'."
     )

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rllib_citylearn.errors import EngineError
+
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
@@ -20,6 +22,9 @@ Flags = npt.NDArray[np.bool_]
 BATTERY_SOC, NET_LOAD, VEHICLE_SOC = 0, 1, 2
 TANK_SOC, MADE = 3, 6
 """Kinds of observation that depend on the control; tanks' charge and what devices and tanks give have one an end use."""
+
+UNPLUGGED = -0.1
+"""What CityLearn shows for the charge of a vehicle that is not there."""
 
 HOURS_A_MONTH = 730
 """Length of the stretches over which CityLearn takes the monthly load factor, in time steps."""
@@ -47,7 +52,7 @@ class Curves:
 
     @classmethod
     def of(cls, curves: Sequence[Any]) -> Curves:
-        """From arrays ``[2, k]`` of abscissae and ordinates."""
+        """From arrays ``[2, k]`` of abscissae and ordinates (``check_curve`` says which can be used)."""
         longest = max((np.shape(curve)[1] for curve in curves), default=2)
         x, y = np.full((len(curves), longest), np.inf), np.zeros((len(curves), longest))
         points = np.array([np.shape(curve)[1] for curve in curves], np.int64)
@@ -58,6 +63,28 @@ class Curves:
     def each(self) -> list[Floats]:
         """The curves as arrays ``[2, k]``."""
         return [np.stack([x[:k], y[:k]]) for x, y, k in zip(self.x, self.y, self.points, strict=True)]
+
+
+def check_curve(what: str, curve: Any, *, points: int, highest: float = np.inf) -> None:
+    """Refuse a curve on which CityLearn's interpolation and the kernels' could differ.
+
+    Args:
+        what: what it is a curve of, for the message.
+        curve: abscissae and ordinates, ``[2, k]``.
+        points: the least number of points.
+        highest: the largest ordinate, where it is an efficiency.
+
+    Raises:
+        EngineError: values that are no numbers, falling abscissae, too few points, or efficiencies out of range.
+    """
+    x, y = np.asarray(curve, np.float64)
+    efficient = highest == np.inf or bool((y > 0.0).all() and (y <= highest).all())
+    if len(x) < points or not np.isfinite([x, y]).all() or (np.diff(x) < 0.0).any() or not efficient:
+        bound = "" if highest == np.inf else f", with efficiencies above 0 and at most {highest:g}"
+        raise EngineError(
+            f"The {what} has the points {np.stack([x, y], 1).tolist()}; expected at least {points} with finite numbers and "
+            f"rising abscissae{bound}. Mend the data set's schema."
+        )
 
 
 @dataclass(frozen=True)
@@ -107,7 +134,14 @@ class Batteries:
 
     @classmethod
     def read(cls, batteries: Sequence[Any]) -> Batteries:
-        """From CityLearn's ``Battery`` objects."""
+        """From CityLearn's ``Battery`` objects.
+
+        Raises:
+            EngineError: a curve that can't be used.
+        """
+        for i, battery in enumerate(batteries, 1):
+            check_curve(f"efficiency curve of battery {i}", battery.power_efficiency_curve, points=2, highest=1.0)
+            check_curve(f"power curve of battery {i}", battery.capacity_power_curve, points=2)
 
         def each(name: str) -> Floats:
             return np.array([getattr(battery, name) for battery in batteries], np.float64)
@@ -206,8 +240,8 @@ class ThermalDevices:
 
 
 def needs_device(building: Any, use: str) -> bool:
-    """Whether a building of CityLearn's has anything for the device of an end use to do."""
-    demand = building.energy_simulation.__getattr__(f"{use}_demand", start_time_step=0, end_time_step=2**40)
+    """Whether a building of CityLearn's has anything for the device of an end use to do in its episode."""
+    demand = getattr(building.energy_simulation, f"{use}_demand")
     controls = {f"{use}_device"} if use == "dhw" else {f"{use}_device", "cooling_or_heating_device"}
     controlled = bool(controls & set(building.active_actions))
     return controlled or bool(np.any(demand)) or getattr(building, f"{use}_storage").capacity > 0
@@ -250,6 +284,9 @@ class Chargers:
 
         def curves(name: str) -> Curves:
             given = [getattr(charger, name) for _, charger in owned]
+            for (_, charger), curve in zip(owned, given, strict=True):
+                if curve is not None:
+                    check_curve(f"{name} of {charger.charger_id}", curve, points=1)
             return Curves.of([none if curve is None else curve for curve in given])
 
         return cls(

@@ -8,13 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from rllib_citylearn.simulator.parameters import BATTERY_SOC, MADE, NET_LOAD, TANK_SOC, VEHICLE_SOC
+from rllib_citylearn.simulator.parameters import BATTERY_SOC, MADE, NET_LOAD, TANK_SOC, UNPLUGGED, VEHICLE_SOC
 
 if TYPE_CHECKING:
     from rllib_citylearn.simulator.community import FastCommunity
-
-UNPLUGGED = -0.1
-"""What CityLearn shows for the charge of a vehicle that is not there."""
 
 Places = npt.NDArray[np.int64]
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rllib_citylearn.errors import EngineError
+from rllib_citylearn.errors import EngineError, UnsupportedError
+from rllib_citylearn.simulator.parameters import ABSENT, END_USES
 
 if TYPE_CHECKING:
     from citylearn.citylearn import CityLearnEnv
+
+    from rllib_citylearn.simulator.parameters import CommunityParameters
+    from rllib_citylearn.simulator.tables import CommunityTables
 
 CITYLEARN, NUMPY = "3.0.2", "2.4"
 """Versions whose results the kernels reproduce: numpy's promotion rules are part of CityLearn's arithmetic."""
@@ -19,14 +23,22 @@ CITYLEARN, NUMPY = "3.0.2", "2.4"
 HOUR_S = 3600.0
 
 
-def check_versions() -> None:
+def installed_versions() -> dict[str, str]:
+    """Versions of what a community is read with."""
+    return {package: version(package) for package in ("citylearn", "numpy")}
+
+
+def check_versions(versions: Mapping[str, str]) -> None:
     """Refuse a CityLearn or numpy whose arithmetic may be another.
 
+    Args:
+        versions: those that a community was read with.
+
     Raises:
-        EngineError: another version is installed.
+        EngineError: other ones than the kernels were written for.
     """
     for package, expected in (("citylearn", CITYLEARN), ("numpy", NUMPY)):
-        installed = version(package)
+        installed = versions[package]
         if installed != expected and not installed.startswith(f"{expected}."):
             raise EngineError(
                 f"The fast engine reproduces {package} {expected}, but {installed} is installed, which may compute other "
@@ -43,16 +55,46 @@ def check_supported(env: CityLearnEnv) -> None:
     Raises:
         EngineError: names every unsupported thing and the buildings that have it.
     """
-    check_versions()
+    check_versions(installed_versions())
     found: dict[str, list[str]] = {}
     for name, what in _unsupported(env):
         found.setdefault(what, []).append(name)
     if found:
         listed = "; ".join(f"{what} ({', '.join(dict.fromkeys(names))})" for what, names in found.items())
-        raise EngineError(
+        raise UnsupportedError(
             f"The fast engine can't simulate this community: {listed}. Use the engine 'citylearn', or take these out of the "
             "data set's schema."
         )
+
+
+def check_demands(env: CityLearnEnv, parameters: CommunityParameters, tables: CommunityTables) -> None:
+    """Refuse heat, cold or hot water that a device can't make: CityLearn ends such an episode with an assertion.
+
+    Raises:
+        EngineError: names the building, the end use and the row.
+    """
+    from citylearn.building import TOLERANCE
+
+    for n, building in enumerate(env.buildings):
+        for u, use in enumerate(END_USES):
+            controlled = u < 2 and max(parameters.actions.device[n, u], parameters.actions.both_devices[n]) >= 0
+            if parameters.devices.kind[n, u] == ABSENT or controlled:
+                continue
+            device = getattr(building, f"{use}_device")
+            if hasattr(device, "get_cop"):
+                cop = device.get_cop(tables.outdoor[:, n].astype(np.float64), heating=use != "cooling")
+            else:
+                cop = device.efficiency
+            short = tables.heat_demand[:, n, u] - float(device.nominal_power) * cop >= TOLERANCE
+            if tables.outage is not None:
+                short &= tables.outage[:, n] == 0
+            if short.any():
+                row = int(np.flatnonzero(short)[0])
+                raise EngineError(
+                    f"The {use} demand of {building.name} at row {row} of the data is "
+                    f"{tables.heat_demand[row, n, u]:g} kWh, more than its device of {float(device.nominal_power):g} kW can "
+                    "make. CityLearn refuses that too; give it a larger device."
+                )
 
 
 def _unsupported(env: CityLearnEnv) -> Iterator[tuple[str, str]]:
@@ -84,6 +126,9 @@ def _unsupported_in(building: Any) -> Iterator[str]:
         yield f"buildings of the type {kind}"
     if float(building.time_step_ratio or 1.0) != 1.0:
         yield "data of another resolution than the time step"
+    # Its type decides in how many bits CityLearn charges storage.
+    if not isinstance(building.electrical_storage.time_step_ratio, np.float64):
+        yield "data whose resolution CityLearn did not find out from its hours"
     if building.deferrable_appliances:
         yield "deferrable appliances"
     if building.escalators:

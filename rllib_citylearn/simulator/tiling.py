@@ -61,13 +61,13 @@ def tiled_reward(tables: RewardTables, copies: int) -> RewardTables:
     district = ("district", "month_mean", "month_floor", "inherited_peak")
     weights = tables.weights.copy()
     weights[5] /= copies  # ramping is scaled by the district's own
-    return replace(
-        tables,
+    larger: dict[str, Any] = {
         **{name: np.tile(getattr(tables, name), (1, copies)) for name in across},
         **{name: np.tile(getattr(tables, name), copies) for name in per_building},
         **{name: getattr(tables, name) * copies for name in district},
-        weights=weights,
-    )
+        "weights": weights,
+    }
+    return replace(tables, **larger)
 
 
 def _rows(part: Part, copies: int) -> Part:

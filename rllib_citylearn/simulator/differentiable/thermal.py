@@ -95,12 +95,13 @@ class ThermalPlant(torch.nn.Module):
         taken = balance.clamp(min=0.0)
         given = taken - balance
         output = torch.minimum(demand - given, highest)
-        # In the first hour of an episode CityLearn takes what a tank gives off the consumption once more.
+        # In the first hour of an episode CityLearn takes what a tank gives off the consumption once more; the kernels let
+        # nothing become negative by it.
         charged = torch.where(first[:, None, None], balance, taken)
         return ThermalHour(
             tank_soc=torch.where(self.tankless, soc, (stored + moved) * self.soc_per_kwh),
             made=output + given,
-            consumption=(output + charged) * per_cop,
+            consumption=(output + charged).clamp(min=0.0) * per_cop,
         )
 
     def start(self, row: torch.Tensor) -> ThermalHour:

@@ -75,6 +75,7 @@ def run_end_use(m, e, n, u, k, action):
     """Device and tank of one end use; a tank that discharges goes first, so that the device makes only the rest."""
     kind = m.device_kind[n, u]
     if kind == ABSENT:
+        m.tank_soc_after[e, n, u] = single(0.0)
         return
     cop = performance(kind, m.device_efficiency[n, u], m.device_target[n, u], double(m.outdoor[k, n]))
     if action < 0.0:
@@ -101,7 +102,8 @@ def settle_first_hour(m, e, n, k):
         if kind != ABSENT:
             cop = performance(kind, m.device_efficiency[n, u], m.device_target[n, u], double(m.outdoor[k, n]))
             total = single(m.device_output[e, n, u] + m.tank_energy[e, n, u])
-            m.device_consumption[e, n, u] = single(total / single(cop))
+            # A tank that discharges in this hour counts twice. Where that makes the consumption negative CityLearn stops.
+            m.device_consumption[e, n, u] = max(single(total / single(cop)), single(0.0))
 
 
 @inline

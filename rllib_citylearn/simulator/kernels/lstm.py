@@ -26,7 +26,7 @@ def device_demand(m, e, n, u, k, action):
     kind = m.device_kind[n, u]
     cop = performance(kind, m.device_efficiency[n, u], m.device_target[n, u], double(m.outdoor[k, n]))
     nominal = m.device_power[n, u]
-    power = action * nominal
+    power = max(action, 0.0) * nominal  # CityLearn stops at less than nothing
     available = single(nominal)
     if kind == ELECTRIC_HEATER:
         return single(min(power, double(available)) * cop)

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from rllib_citylearn.simulator.kernels.numbers import double, inline, single
-from rllib_citylearn.simulator.parameters import BATTERY_SOC, MADE, NET_LOAD, TANK_SOC, VEHICLE_SOC
-
-UNPLUGGED = -0.1
-"""What CityLearn shows for the charge of a vehicle that is not there."""
+from rllib_citylearn.simulator.parameters import BATTERY_SOC, MADE, NET_LOAD, TANK_SOC, UNPLUGGED, VEHICLE_SOC
 
 
 @inline
