@@ -120,12 +120,12 @@ def _keep_outages(env: CityLearnEnv) -> None:
 
 
 def _check_outages(description: Mapping[str, Any], names: Sequence[str], window: tuple[int, int]) -> None:
-    """CityLearn draws random outages day by day and fails over windows that don't end with a day."""
+    """CityLearn draws random outages day by day and fails over windows of two days and more that don't end with a day."""
     outages = [description["buildings"][name].get("power_outage") or {} for name in names]
     drawn = any(outage.get("simulate_power_outage") and outage.get("stochastic_power_outage") for outage in outages)
     steps_a_day = round(86400 / float(description.get("seconds_per_time_step") or 3600))
     steps = window[1] - window[0] + 1
-    if drawn and steps % steps_a_day:
+    if drawn and steps >= 2 * steps_a_day and steps % steps_a_day:
         raise ConfigError(
             f"The window {window[0]}..{window[1]} has {steps} time steps, but the data set has random power outages, which "
             f"CityLearn draws for whole days; choose a multiple of {steps_a_day} steps."

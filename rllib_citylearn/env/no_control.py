@@ -19,6 +19,7 @@ from rllib_citylearn.env.thermostats import leave_devices_to_thermostats
 from rllib_citylearn.errors import UnsupportedError
 from rllib_citylearn.files import cache_folder, write_bytes
 from rllib_citylearn.simulator import CommunityDescription, FastCommunity
+from rllib_citylearn.simulator.tables import generation_kwh
 
 if TYPE_CHECKING:
     from citylearn.citylearn import CityLearnEnv
@@ -54,11 +55,7 @@ def _has_thermal_demand(building: Any) -> bool:
 
 def _electrical_net(building: Any) -> Array:
     """Load less photovoltaic generation over the whole window, ``[T]`` kWh a time step."""
-    energy = building.energy_simulation
-    generation = np.asarray(building.pv.get_generation(energy.solar_generation), np.float32)
-    if building.pv.generation_mode == "absolute":
-        generation = generation * float(building.time_step_ratio or 1.0)
-    return np.asarray(energy.non_shiftable_load, float) - generation
+    return np.asarray(building.energy_simulation.non_shiftable_load, float) - generation_kwh(building)
 
 
 def _simulated(env: CityLearnEnv) -> Array:

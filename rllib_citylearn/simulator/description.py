@@ -20,7 +20,7 @@ from rllib_citylearn.simulator.parameters import (
     Tanks,
     ThermalDevices,
 )
-from rllib_citylearn.simulator.support import HOUR_S, check_demands, check_supported, installed_versions
+from rllib_citylearn.simulator.support import check_demands, check_supported, installed_versions
 from rllib_citylearn.simulator.tables import CommunityTables
 
 if TYPE_CHECKING:
@@ -76,17 +76,15 @@ class CommunityDescription:
 
 def _parameters(env: CityLearnEnv, features: CommunityFeatures) -> CommunityParameters:
     buildings = env.buildings
-    hours = HOUR_S / 3600.0
     return CommunityParameters(
         buildings=tuple(building.name for building in buildings),
         batteries=Batteries.read([building.electrical_storage for building in buildings]),
-        tanks=Tanks.read(buildings, hours),
+        tanks=Tanks.read(buildings),
         devices=ThermalDevices.read(buildings),
         chargers=Chargers.read(buildings),
         vehicles=Batteries.read([vehicle.battery for vehicle in env.electric_vehicles]),
         actions=_actions(env, features),
         random_seed=int(env.random_seed),
-        hours=hours,
     )
 
 

@@ -181,15 +181,15 @@ class Tanks:
     single: Flags
 
     @classmethod
-    def read(cls, buildings: Sequence[Any], hours: float) -> Tanks:
-        """From CityLearn's buildings; ``hours`` is the length of a time step."""
+    def read(cls, buildings: Sequence[Any]) -> Tanks:
+        """From CityLearn's buildings, whose time step is an hour."""
         tanks = [[getattr(building, f"{use}_storage") for use in END_USES] for building in buildings]
 
         def each(value: Any) -> Floats:
             return np.array([[value(tank) for tank in row] for row in tanks], np.float64)
 
         def limit(power: Any) -> float:
-            return np.inf if power is None else float(power) * hours
+            return np.inf if power is None else float(power)
 
         return cls(
             capacity=each(lambda tank: tank.capacity),
@@ -338,7 +338,6 @@ class CommunityParameters:
         vehicles: the vehicles' batteries, ``[V]``.
         actions: where the actions stand.
         random_seed: CityLearn's seed, from which it draws the drift of vehicles that are away.
-        hours: length of a time step.
     """
 
     buildings: tuple[str, ...]
@@ -349,7 +348,6 @@ class CommunityParameters:
     vehicles: Batteries
     actions: Actions
     random_seed: int
-    hours: float
 
     def __len__(self) -> int:
         return len(self.buildings)

@@ -65,7 +65,7 @@ class CommunityTables:
         """
         buildings = env.buildings
         energy = [building.energy_simulation for building in buildings]
-        generation = _columns("solar_generation", buildings, [-_generation(building) for building in buildings])
+        generation = _columns("solar_generation", buildings, [-generation_kwh(building) for building in buildings])
         demand = np.stack(
             [_columns(f"{u}_demand", buildings, [getattr(e, f"{u}_demand") for e in energy]) for u in END_USES], 2
         )
@@ -107,7 +107,7 @@ def _columns(name: str, buildings: Sequence[Any], series: Sequence[Any], *, fini
     return np.ascontiguousarray(np.stack([np.asarray(values, np.float32) for values in series], 1))
 
 
-def _generation(building: Any) -> Singles:
+def generation_kwh(building: Any) -> Singles:
     """Photovoltaic generation, kWh a time step, as CityLearn rounds it."""
     generation = np.array(building.pv.get_generation(building.energy_simulation.solar_generation), np.float32)
     if building.pv.generation_mode == "absolute":

@@ -82,7 +82,6 @@ def described(battery: Batteries) -> CommunityDescription:
             mask=features.action_mask,
         ),
         random_seed=0,
-        hours=1.0,
     )
     vehicles = np.zeros((ROWS, 0))
     tables = CommunityTables(
