@@ -10,7 +10,7 @@ import numpy as np
 from ray.rllib.env.multi_agent_env import MultiAgentEnv
 
 from rllib_citylearn.env.config import CommunityEnvConfig
-from rllib_citylearn.env.reward import TERMS
+from rllib_citylearn.env.reward import TERMS, RewardBuffers
 from rllib_citylearn.env.spaces import FeatureBox
 from rllib_citylearn.env.vector_env import CommunityVectorEnv, VectorStep
 from rllib_citylearn.errors import ConfigError
@@ -21,8 +21,9 @@ class CityLearnMultiAgentEnv(MultiAgentEnv):
 
     Observations are encoded by the feature table (``rllib_citylearn.env.features``), float32 within [-1, 1], one
     ``FeatureBox`` a building; actions are CityLearn's own, one ``Box`` a building. The reward is the team reward
-    (``rllib_citylearn.env.reward``), the same number for all agents. An episode ends by truncation, never termination: the
-    community goes on living, so a learner bootstraps from the last observation. ``info`` of every agent carries
+    (``rllib_citylearn.env.reward``), the same number for all agents unless ``team_share`` says otherwise. An episode ends by
+    truncation, never termination: the community goes on living, so a learner bootstraps from the last observation. ``info``
+    of every agent carries
 
     * ``building_reward``: its own part of the reward; the team reward is the mean of these over buildings plus
     * ``district_reward``: the part that belongs to nobody alone;
@@ -75,9 +76,17 @@ class CityLearnMultiAgentEnv(MultiAgentEnv):
         """
         own = [self._checked(name, actions) for name in self.possible_agents]
         result = self.vector.step(self.features.joint_actions(own)[None], physical=True)
-        rewards = dict.fromkeys(self.possible_agents, float(result.rewards.team[0]))
         truncated = {"__all__": bool(result.truncated[0])}
-        return self._by_agent(result.observations), rewards, {"__all__": False}, truncated, self._infos(result)
+        observations = self._by_agent(result.observations)
+        return observations, self._rewards(result.rewards), {"__all__": False}, truncated, self._infos(result)
+
+    def _rewards(self, rewards: RewardBuffers) -> dict[str, float]:
+        """The team's reward, each building's own, or a mixture: as ``team_share`` says. Their mean is the team's always."""
+        team, share = float(rewards.team[0]), self.config.team_share
+        if share == 1.0:
+            return dict.fromkeys(self.possible_agents, team)
+        own = (rewards.building[0] + rewards.district[0]).tolist()
+        return {name: share * team + (1.0 - share) * part for name, part in zip(self.possible_agents, own, strict=True)}
 
     def _checked(self, name: str, actions: Mapping[str, Any]) -> list[float]:
         if name not in actions:

@@ -44,6 +44,8 @@ class CommunityEnvConfig:
             hour with full and empty batteries; for training only, since the energy is a gift that the KPIs contain.
         random_seed: CityLearn's seed for what the schema leaves out; None keeps the schema's.
         reward_weights: weights of the reward's terms by name.
+        team_share: how much of every agent's reward is the team's, 0 to 1; the rest is what its own building and the
+            district earned. 1 is one team reward for all, 0 individual ones. Their mean is the team's in any case.
         ranges: physical ranges by feature name, as stored with a policy; None fits them to the data.
     """
 
@@ -57,10 +59,15 @@ class CommunityEnvConfig:
     random_initial_soc: bool = False
     random_seed: int | None = None
     reward_weights: Mapping[str, float] = field(default_factory=lambda: asdict(RewardWeights()))
+    team_share: float = 1.0
     ranges: Mapping[str, Sequence[float]] | None = None
 
     def __post_init__(self) -> None:
         check_engine(self.engine)
+        if not 0.0 <= self.team_share <= 1.0:
+            raise ConfigError(
+                f"team_share is {self.team_share}; give a number from 0 (each agent its own reward) to 1 (one team reward)."
+            )
 
     @classmethod
     def from_dict(cls, config: Mapping[str, Any]) -> CommunityEnvConfig:

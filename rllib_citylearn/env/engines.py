@@ -11,6 +11,7 @@ import numpy.typing as npt
 from rllib_citylearn.env.config import FAST
 from rllib_citylearn.env.features import CommunityFeatures
 from rllib_citylearn.env.reward import RewardBuffers, TeamReward
+from rllib_citylearn.env.service import ServiceMeter
 from rllib_citylearn.errors import EngineError
 
 if TYPE_CHECKING:
@@ -113,6 +114,9 @@ class CityLearnEngine:
         self.observations = np.zeros((communities, *features.observation_mask.shape), np.float32)
         self.net_kwh = np.zeros((communities, len(features.agents)))
         self.rewards = RewardBuffers.empty(communities, len(features.agents))
+        citylearn.reset()
+        self._meter = ServiceMeter(citylearn)
+        self._service = np.zeros((communities, len(features.agents), 2))
         self._state = np.zeros((communities, 4))
         self._rows = np.zeros(communities, np.int64)
 
@@ -152,7 +156,8 @@ class CityLearnEngine:
             # CityLearn's clock already stands on the next hour.
             index = env.time_step - 1
             self.net_kwh[e] = [building.net_electricity_consumption[index] for building in env.buildings]
-        self._reward.step(self._rows + self._first, self.net_kwh, self._state, self.rewards)
+            self._service[e] = self._meter.read(env, int(self._rows[e]), index)
+        self._reward.step(self._rows + self._first, self.net_kwh, self._service, self._state, self.rewards)
         self._rows += 1
 
 

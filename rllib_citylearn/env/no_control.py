@@ -1,4 +1,4 @@
-"""What the community draws from the grid when nobody controls it: the reference of rewards and scores."""
+"""What the community does when nobody controls it: the reference of rewards and scores."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import sys
 from copy import deepcopy
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rllib_citylearn.datasets import folder_sha256
 from rllib_citylearn.env.citylearn_env import community_features
 from rllib_citylearn.env.reference import Array, NoControl
-from rllib_citylearn.env.thermostats import leave_devices_to_thermostats
+from rllib_citylearn.env.service import ServiceMeter
+from rllib_citylearn.env.thermostats import controls_devices, leave_devices_to_thermostats
 from rllib_citylearn.errors import UnsupportedError
 from rllib_citylearn.files import cache_folder, write_bytes
 from rllib_citylearn.simulator import CommunityDescription, FastCommunity
-from rllib_citylearn.simulator.tables import generation_kwh
 
 if TYPE_CHECKING:
     from citylearn.citylearn import CityLearnEnv
@@ -28,55 +28,47 @@ if TYPE_CHECKING:
 def no_control(env: CityLearnEnv) -> NoControl:
     """The no-control reference over the whole window of ``env``, which is reset.
 
-    Where every load is electrical and cannot be moved (batteries, PV and vehicles that stay unplugged), the net load is in
-    the data. Where heat and cold are made from electricity, or the grid goes out, it is simulated: by the fast engine, or,
-    where that can't, once by CityLearn and kept in the cache.
+    Storage stays as it is, vehicles are not charged, heating and cooling devices follow their thermostats. Simulated by the
+    fast engine or, where that can't, once by CityLearn and kept in the cache.
 
     Args:
         env: a CityLearn environment from ``make_citylearn_env``.
     """
-    env.reset()
-    buildings = env.buildings
-    price = np.stack([np.asarray(b.pricing.electricity_pricing, float) for b in buildings], 1)
-    carbon = np.stack([np.asarray(b.carbon_intensity.carbon_intensity, float) for b in buildings], 1)
-    if any(_has_thermal_demand(building) or building.simulate_power_outage for building in buildings):
-        net = _simulated(env)
-    else:
-        net = np.stack([_electrical_net(building) for building in buildings], 1)
-    first = int(env.episode_tracker.episode_start_time_step)
-    return NoControl(first, net, price[: len(net)], carbon[: len(net)])
-
-
-def _has_thermal_demand(building: Any) -> bool:
-    """Whether the building turns electricity into heat or cold, which then depends on the control."""
-    energy = building.energy_simulation
-    return any(np.any(x) for x in (energy.cooling_demand, energy.heating_demand, energy.dhw_demand))
-
-
-def _electrical_net(building: Any) -> Array:
-    """Load less photovoltaic generation over the whole window, ``[T]`` kWh a time step."""
-    return np.asarray(building.energy_simulation.non_shiftable_load, float) - generation_kwh(building)
-
-
-def _simulated(env: CityLearnEnv) -> Array:
-    """Net load ``[T, N]`` of an episode that nobody controls.
-
-    Storage stays as it is, heating and cooling devices follow their thermostats.
-    """
-    uncontrolled = deepcopy(env)
-    leave_devices_to_thermostats(uncontrolled)
+    uncontrolled = env
+    if controls_devices(env):
+        uncontrolled = deepcopy(env)
+        leave_devices_to_thermostats(uncontrolled)
     uncontrolled.reset()
     try:
         description = CommunityDescription.read(uncontrolled, community_features(uncontrolled))
     except UnsupportedError:
-        return _simulated_by_citylearn(uncontrolled, _cache_file(env))
+        outcome = _simulated_by_citylearn(uncontrolled, _cache_file(env))
+    else:
+        outcome = _simulated(description)
+    env.reset()
+    steps = len(outcome)
+    price = np.stack([np.asarray(b.pricing.electricity_pricing, float) for b in env.buildings], 1)[:steps]
+    carbon = np.stack([np.asarray(b.carbon_intensity.carbon_intensity, float) for b in env.buildings], 1)[:steps]
+    service = outcome[: steps if ServiceMeter(env).measures else 0, :, 1:]
+    return NoControl(
+        int(env.episode_tracker.episode_start_time_step),
+        np.ascontiguousarray(outcome[:, :, 0]),
+        price,
+        carbon,
+        np.ascontiguousarray(service),
+    )
+
+
+def _simulated(description: CommunityDescription) -> Array:
+    """Net load, lacking charge and discomfort, ``[T, N, 3]``, of an episode that nobody controls."""
     community = FastCommunity(description)
-    zeros = np.zeros((1, *community.description.features.action_mask.shape))
-    net = np.zeros((community.rows - 1, len(uncontrolled.buildings)))
-    for row in range(len(net)):
+    zeros = np.zeros((1, *description.features.action_mask.shape))
+    outcome = np.zeros((community.rows - 1, len(description.parameters), 3))
+    for hour in outcome:
         community.step_physical(zeros)
-        net[row] = community.net_kwh[0]
-    return net
+        hour[:, 0] = community.net_kwh[0]
+        hour[:, 1:] = community.service[0]
+    return outcome
 
 
 def _simulated_by_citylearn(uncontrolled: CityLearnEnv, file: Path) -> Array:
@@ -88,20 +80,25 @@ def _simulated_by_citylearn(uncontrolled: CityLearnEnv, file: Path) -> Array:
         except (ValueError, OSError, EOFError):
             file.unlink(missing_ok=True)  # cut short; it is made again below
     print("Simulating the community without control once, as the reference of the reward ...", file=sys.stderr, flush=True)
+    uncontrolled.reset()
+    meter = ServiceMeter(uncontrolled)
     zeros = [[0.0] * space.shape[0] for space in uncontrolled.action_space]
-    while not uncontrolled.terminated:
+    outcome = np.zeros((int(uncontrolled.time_steps) - 1, len(uncontrolled.buildings), 3))
+    for row, hour in enumerate(outcome):
         uncontrolled.step(zeros)
-    net = np.stack([np.asarray(b.net_electricity_consumption, float) for b in uncontrolled.buildings], 1)
+        hour[:, 0] = [building.net_electricity_consumption[row] for building in uncontrolled.buildings]
+        hour[:, 1:] = meter.read(uncontrolled, row, row)
     content = io.BytesIO()
-    np.save(content, net, allow_pickle=False)
+    np.save(content, outcome, allow_pickle=False)
     write_bytes(file, content.getvalue())
-    return net
+    return outcome
 
 
 def _cache_file(env: CityLearnEnv) -> Path:
     """A name that changes with anything the simulation depends on: data, CityLearn, buildings, window, seed."""
     tracker = env.episode_tracker
     inputs = (
+        "net load and service",
         folder_sha256(Path(env.root_directory)),
         version("citylearn"),
         version("numpy"),

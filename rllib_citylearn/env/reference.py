@@ -19,9 +19,12 @@ class NoControl:
         net_kwh: net electricity consumption, ``[T, N]`` kWh a time step, negative when exporting.
         price: price of electricity, ``[T, N]`` currency/kWh.
         carbon: carbon intensity, ``[T, N]`` kgCO2/kWh.
+        service: kWh that vehicles lack of their required charge when they leave, and degC outside the comfort band,
+            ``[T, N, 2]``; no rows where there are neither vehicles nor simulated temperatures.
     """
 
     first_step: int
     net_kwh: Array
     price: Array
     carbon: Array
+    service: Array

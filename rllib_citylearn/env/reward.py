@@ -1,7 +1,7 @@
 """The team reward: what one hour of control saved, measured against the same hour without control.
 
-Five district terms, each scaled so that its mean over the data is one minus CityLearn's KPI of the same name (no control
-= 0, an hour that costs nothing when it used to cost the average = 1):
+Five terms of the district, each scaled so that its mean over the data is one minus CityLearn's KPI of the same name (no
+control = 0, an hour that costs nothing when it used to cost the average = 1):
 
 * ``cost``, ``carbon``, ``electricity``: sums over time of price, emissions or nothing times the imported energy, one ratio
   a building, averaged over buildings, as ``CityLearnEnv.evaluate()`` does. They belong to single buildings.
@@ -10,8 +10,15 @@ Five district terms, each scaled so that its mean over the data is one minus Cit
   phi(peak) = 1 - mean/peak the payments of a stretch telescope to phi(final peak). The mean is that without control, which
   storage changes only by its losses.
 
+Two terms of the people served, which belong to the buildings:
+
+* ``departure``: energy that vehicles lack of their required charge when they leave, less than without control (when nobody
+  charges them), as a share of all that is lacking then: a fleet that always leaves as charged as required has a mean of 1.
+* ``comfort``: degC between the indoor temperature and the occupants' comfort band, less than without control (when
+  thermostats run heating and cooling), averaged over buildings.
+
 All agents get the same number. Because a building's terms and the district's are also reported apart, a critic can learn
-them apart (``building`` and ``district`` of ``RewardTerms``).
+them apart (``building`` and ``district`` of ``RewardBuffers``).
 
 The arithmetic stands in ``rllib_citylearn.simulator.kernels.reward``, for both engines and for E communities at once.
 """
@@ -27,11 +34,15 @@ import numpy.typing as npt
 from rllib_citylearn.env.reference import Array, NoControl
 from rllib_citylearn.errors import ConfigError
 from rllib_citylearn.simulator.parameters import HOURS_A_MONTH
+from rllib_citylearn.simulator.reward_layout import DISTRICT, INHERITED_PEAK, MISSING
 
 
 @dataclass(frozen=True)
 class RewardWeights:
-    """Weights of the five terms; they need not add up to one.
+    """Weights of the terms; they need not add up to one.
+
+    Energy that a vehicle lacks has to weigh more than what charging it costs in the other terms. A fleet that doubles a
+    community's bill and emissions costs about 0.65 at the default weights, in dear hours more: hence 2 for ``departure``.
 
     Attributes:
         cost: electricity bill.
@@ -39,6 +50,8 @@ class RewardWeights:
         ramping: hourly increases of the district's net load.
         load_factor: peak against mean of the district's net load.
         electricity: imported energy.
+        departure: charge that vehicles lack when they leave.
+        comfort: degC outside the comfort band.
     """
 
     cost: float = 0.25
@@ -46,6 +59,8 @@ class RewardWeights:
     ramping: float = 0.20
     load_factor: float = 0.15
     electricity: float = 0.15
+    departure: float = 2.0
+    comfort: float = 0.25
 
     def __post_init__(self) -> None:
         values = {field.name: getattr(self, field.name) for field in fields(self)}
@@ -67,7 +82,7 @@ class RewardWeights:
 
 
 TERMS = tuple(field.name for field in fields(RewardWeights))
-"""Names of the terms, in the order of every array that has an axis of five."""
+"""Names of the terms, in the order of every array that has an axis of seven (``simulator.reward_layout``)."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +93,8 @@ class RewardBuffers:
         building: the weighted terms that belong to single buildings, ``[E, N]``.
         district: the weighted terms of the district, ``[E]``.
         team: the team reward, ``[E]``: mean over buildings of ``building``, plus ``district``.
-        terms: the unweighted terms in the order of ``TERMS``, ``[E, 5]``; buildings' terms are averaged over buildings.
-        uncontrolled: what each term would have cost without control, ``[E, 5]``, so that over an episode
+        terms: the unweighted terms in the order of ``TERMS``, ``[E, 7]``; buildings' terms are averaged over buildings.
+        uncontrolled: what each term would have cost without control, ``[E, 7]``, so that over an episode
             ``1 - sum(terms) / sum(uncontrolled)`` is the KPI relative to no control.
     """
 
@@ -92,8 +107,8 @@ class RewardBuffers:
     @classmethod
     def empty(cls, communities: int, buildings: int) -> RewardBuffers:
         """Buffers full of zeros."""
-        e = communities
-        return cls(np.zeros((e, buildings)), np.zeros(e), np.zeros(e), np.zeros((e, 5)), np.zeros((e, 5)))
+        e, terms = communities, (communities, len(TERMS))
+        return cls(np.zeros((e, buildings)), np.zeros(e), np.zeros(e), np.zeros(terms), np.zeros(terms))
 
 
 @dataclass(frozen=True)
@@ -103,27 +118,22 @@ class RewardTables:
     Attributes:
         first_step: the data's time step that row 0 stands for.
         reference_net: the uncontrolled net loads, kWh, ``[T, N]``.
+        reference_service: the uncontrolled service (``NoControl.service``), ``[T, N, 2]``, or no rows.
         price: currency/kWh, ``[T, N]``.
         carbon: kgCO2/kWh, ``[T, N]``.
-        cost_scale, carbon_scale, electricity_scale: scale of the buildings' terms, ``[N]``.
-        district: the uncontrolled district's load, kWh, ``[T]``.
-        month_mean: its mean over the month of each row, ``[T]``.
-        month_floor: below which no peak counts, ``[T]``.
-        inherited_peak: the peak that an episode takes over from the row before it starts, ``[T]``.
-        weights: weights of the five terms, then the scales of ramping and load factor, ``[7]``.
+        scales: of the buildings' cost, carbon and electricity, ``[N, 3]``.
+        months: the uncontrolled district's load in kWh, its mean over the month of each row, the least peak that counts,
+            and the peak that an episode takes over from the row before it starts, ``[T, 4]``.
+        weights: weights of the seven terms, then the scales of ramping, load factor and departures, ``[10]``.
     """
 
     first_step: int
     reference_net: Array
+    reference_service: Array
     price: Array
     carbon: Array
-    cost_scale: Array
-    carbon_scale: Array
-    electricity_scale: Array
-    district: Array
-    month_mean: Array
-    month_floor: Array
-    inherited_peak: Array
+    scales: Array
+    months: Array
     weights: Array
 
 
@@ -159,20 +169,28 @@ class TeamReward:
         ramping_scale = _scale(steps, np.maximum(np.diff(district), 0.0).sum(keepdims=True))[0]
         load_factor_scale = _scale(steps, load_factors.sum(keepdims=True))[0]
         month_of_row = np.arange(steps) // HOURS_A_MONTH
+        missing = reference.service[:, :, MISSING].sum()
+        departure_scale = _scale(steps * net.shape[1], missing.reshape(1))[0]
+        inherited_peak = self._INHERITED_PEAK * np.concatenate([np.maximum.accumulate(month) for month in months])
         self.tables = RewardTables(
             first_step=reference.first_step,
             reference_net=net,
+            reference_service=reference.service,
             price=reference.price,
             carbon=reference.carbon,
             # Mean of one for every building: dividing by the year's sum and multiplying by the number of steps.
-            cost_scale=_scale(steps, (imported * reference.price).sum(0)),
-            carbon_scale=_scale(steps, (imported * reference.carbon).sum(0)),
-            electricity_scale=_scale(steps, imported.sum(0)),
-            district=district,
-            month_mean=mean[month_of_row],
-            month_floor=floor[month_of_row],
-            inherited_peak=self._INHERITED_PEAK * np.concatenate([np.maximum.accumulate(month) for month in months]),
-            weights=np.array([*(getattr(weights, name) for name in TERMS), ramping_scale, load_factor_scale]),
+            scales=np.stack(
+                [
+                    _scale(steps, (imported * reference.price).sum(0)),
+                    _scale(steps, (imported * reference.carbon).sum(0)),
+                    _scale(steps, imported.sum(0)),
+                ],
+                1,
+            ),
+            months=np.stack([district, mean[month_of_row], floor[month_of_row], inherited_peak], 1),
+            weights=np.array(
+                [*(getattr(weights, name) for name in TERMS), ramping_scale, load_factor_scale, departure_scale]
+            ),
         )
 
     def start(self, step: npt.NDArray[np.int64]) -> Array:
@@ -183,34 +201,43 @@ class TeamReward:
         """
         row = step - self._first
         before = np.maximum(row - 1, 0)
-        previous = self.tables.district[before]
-        peak = np.where(row % HOURS_A_MONTH > 0, self.tables.inherited_peak[before], -np.inf)
+        previous = self.tables.months[before, DISTRICT]
+        peak = np.where(row % HOURS_A_MONTH > 0, self.tables.months[before, INHERITED_PEAK], -np.inf)
         return np.stack([previous, previous, peak, peak], 1)
 
-    def step(self, step: npt.NDArray[np.int64], net_kwh: Array, state: Array, out: RewardBuffers) -> None:
-        """The reward of the time steps ``step`` ``[E]`` with net loads ``net_kwh`` ``[E, N]``; advances ``state``."""
+    def step(self, step: npt.NDArray[np.int64], net_kwh: Array, service: Array, state: Array, out: RewardBuffers) -> None:
+        """The reward of an hour; advances ``state``.
+
+        Args:
+            step: the data's time steps, ``[E]``.
+            net_kwh: net loads, ``[E, N]``.
+            service: as the reference's, ``[E, N, 2]``.
+            state: what the reward remembers, from ``start``.
+            out: is filled.
+
+        Raises:
+            ConfigError: a time step at which the reference is not known.
+        """
         from rllib_citylearn.simulator.community import load_kernels
 
         tables = self.tables
         row = step - self._first
-        if row.min() < 0 or row.max() >= len(tables.district):
-            last = self._first + len(tables.district) - 1
+        if row.min() < 0 or row.max() >= len(tables.months):
+            last = self._first + len(tables.months) - 1
             raise ConfigError(
                 f"Rewards of the time steps {step.tolist()} were asked for; they are known from {self._first} to {last}."
             )
         load_kernels().reward_step(
             row,
             np.ascontiguousarray(net_kwh, np.float64),
+            np.ascontiguousarray(service, np.float64),
             state,
             tables.reference_net,
+            tables.reference_service,
             tables.price,
             tables.carbon,
-            tables.cost_scale,
-            tables.carbon_scale,
-            tables.electricity_scale,
-            tables.district,
-            tables.month_mean,
-            tables.month_floor,
+            tables.scales,
+            tables.months,
             tables.weights,
             out.building,
             out.district,
@@ -231,7 +258,7 @@ class TeamReward:
             the ratio; 1 where the uncontrolled district has a flat load, which cannot be improved upon.
         """
         row = step - self._first
-        reference = self.tables.district[row : row + steps]
+        reference = self.tables.months[row : row + steps, DISTRICT]
         uncontrolled = 1.0 - reference.mean() / reference.max() if reference.max() > 0 else 0.0
         controlled = 1.0 - mean / peak if peak > 0 else 0.0
         return float(controlled / uncontrolled) if uncontrolled > 0 else 1.0

@@ -11,6 +11,11 @@ DEVICES = frozenset({"cooling_device", "heating_device", "cooling_or_heating_dev
 """Actions that limit the power of a heating or cooling device."""
 
 
+def controls_devices(env: CityLearnEnv) -> bool:
+    """Whether a controller sets the power of any heating or cooling device."""
+    return any(DEVICES & set(building.active_actions) for building in env.buildings)
+
+
 def leave_devices_to_thermostats(env: CityLearnEnv) -> None:
     """Take the device actions out of ``env``, so that CityLearn delivers the heat and cold the occupants ask for.
 

@@ -16,6 +16,8 @@ from rllib_citylearn.env.engines import Engine, make_engine
 from rllib_citylearn.env.no_control import no_control
 from rllib_citylearn.env.reward import TERMS, RewardBuffers, RewardWeights, TeamReward
 from rllib_citylearn.errors import ConfigError
+from rllib_citylearn.simulator.comfort import simulates_temperature
+from rllib_citylearn.simulator.reward_layout import COMFORT, DEPARTURE
 
 Rows = npt.NDArray[np.int64]
 
@@ -71,6 +73,7 @@ class CommunityVectorEnv:
         self.engine: Engine = make_engine(
             config.engine, self.citylearn, self.features, self.reward, communities, self.episode_steps
         )
+        self._has_comfort = any(simulates_temperature(building) for building in self.citylearn.buildings)
         self._random = np.random.default_rng()
         self._lowest_soc = np.array([b.electrical_storage.initial_soc for b in self.citylearn.buildings])
         self._turn, self._turns = turn, turns
@@ -182,12 +185,20 @@ class CommunityVectorEnv:
         """KPIs of an episode relative to no control, and their score: the mean of cost, carbon and grid.
 
         Like CityLearn's, but over this episode alone; the load factor is that of the whole episode, not of a month.
+        ``departure`` is the charge that vehicles lacked, relative to no control too; ``discomfort`` are degC outside the
+        comfort band, on average over hours and buildings. Both only where there is such a thing.
         """
+        saved, uncontrolled = self._saved[e], self._uncontrolled[e]
         kpis = {
-            name: float(1.0 - saved / uncontrolled) if uncontrolled > 0 else 1.0
-            for name, saved, uncontrolled in zip(TERMS, self._saved[e], self._uncontrolled[e], strict=True)
+            name: float(1.0 - saved[i] / uncontrolled[i]) if uncontrolled[i] > 0 else 1.0
+            for i, name in enumerate(TERMS)
+            if i not in (DEPARTURE, COMFORT)
         }
         steps = int(self._elapsed[e])
+        if uncontrolled[DEPARTURE] > 0:
+            kpis["departure"] = float(1.0 - saved[DEPARTURE] / uncontrolled[DEPARTURE])
+        if self._has_comfort:
+            kpis["discomfort"] = float((uncontrolled[COMFORT] - saved[COMFORT]) / steps)
         kpis["load_factor"] = self.reward.load_factor_ratio(
             int(self._start[e]), steps, float(self._load[e]) / steps, float(self._peak[e])
         )

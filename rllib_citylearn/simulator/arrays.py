@@ -76,7 +76,8 @@ def _sizes(
         "I": 0 if dynamics is None else dynamics.input_weights.shape[2],
         "R": 0 if dynamics is None else dynamics.lookback + 1,
         "OT": 0 if tables.outage is None else tables.rows,
-        "RT": 0 if reward is None else len(reward.district),
+        "RT": 0 if reward is None else len(reward.months),
+        "RS": 0 if reward is None else len(reward.reference_service),
     }
 
 
@@ -94,6 +95,7 @@ def _given(
         "heat_demand": tables.heat_demand,
         "outdoor": tables.outdoor,
         "connected": tables.presence.connected,
+        "required_soc": tables.presence.required_soc,
         "arrival_soc": tables.presence.arrival_soc,
         "start_soc": tables.presence.start_soc,
         "shared_columns": encoded.shared,
@@ -145,6 +147,7 @@ def _given(
         given |= {
             "hvac_mode": tables.hvac_mode,
             "indoor": tables.indoor,
+            "comfort": tables.comfort,
             "dynamics_input": dynamics.inputs,
             "dynamic": dynamics.dynamic,
             "lstm_input": dynamics.input_weights,
@@ -158,13 +161,9 @@ def _given(
     if reward is not None:
         given |= {
             "reference_net": reward.reference_net,
-            "cost_scale": reward.cost_scale,
-            "carbon_scale": reward.carbon_scale,
-            "electricity_scale": reward.electricity_scale,
-            "district": reward.district,
-            "month_mean": reward.month_mean,
-            "month_floor": reward.month_floor,
-            "running_peak": reward.inherited_peak,
+            "reference_service": reward.reference_service,
+            "reward_scales": reward.scales,
+            "months": reward.months,
             "reward_weights": reward.weights,
         }
     return given

@@ -81,6 +81,7 @@ class FastCommunity:
         charger_energy_kwh: drawn from (> 0) or given to the building, ``[E, C]``.
         load_served_kwh: load that can't be moved, as far as it was met, ``[E, N]``.
         temperature_c: indoor temperature, ``[E, N]``; without buildings where none has dynamics.
+        service: kWh that vehicles lack that left after the last hour, and degC outside the comfort band, ``[E, N, 2]``.
         clock: row of the next hour, ``[E]``.
         rewards: of the last hour; zeros if no reward was asked for.
     """
@@ -132,6 +133,7 @@ class FastCommunity:
         self.vehicle_capacity_kwh: Doubles = arrays["vehicle_capacity"]
         self.charger_energy_kwh: Singles = arrays["charger_energy"]
         self.temperature_c: Singles = arrays["temperature"]
+        self.service: Doubles = arrays["service"]
         self.clock: Rows = arrays["clock"]
         self.origin: Rows = arrays["origin"]
         self.rewards = RewardBuffers(
@@ -282,7 +284,10 @@ def _check_reward(reward: RewardTables, description: CommunityDescription) -> No
     """Refuse reward tables of another community or window: the kernels would read beside them."""
     tables = description.tables
     covered, needed = reward.reference_net.shape, (tables.rows - 1, len(description.parameters))
-    if reward.first_step != tables.first_step or covered[0] < needed[0] or covered[1] != needed[1]:
+    serves = len(description.parameters.chargers) > 0 or tables.comfort is not None
+    service = (covered[0] if serves else 0, covered[1], 2)
+    differs = reward.first_step != tables.first_step or reward.reference_service.shape != service
+    if differs or covered[0] < needed[0] or covered[1] != needed[1]:
         raise EngineError(
             f"The reward covers {covered[0]} hours of {covered[1]} buildings from the time step {reward.first_step} on, the "
             f"community {needed[0]} hours of {needed[1]} buildings from {tables.first_step} on; make both from one "

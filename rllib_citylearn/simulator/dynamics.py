@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rllib_citylearn.errors import EngineError, UnsupportedError
+from rllib_citylearn.simulator.comfort import simulates_temperature
 from rllib_citylearn.simulator.tables import CommunityTables
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Dynamics:
         Raises:
             EngineError: models of different sizes, or with an input that the engine doesn't know.
         """
-        models = [getattr(b, "dynamics", None) if _simulates(b) else None for b in env.buildings]
+        models = [getattr(b, "dynamics", None) if simulates_temperature(b) else None for b in env.buildings]
         given = [model for model in models if model is not None]
         for building, model in zip(env.buildings, models, strict=True):
             if model is not None and (type(model).__name__ != "LSTMDynamics" or model.dropout.p > 0.0):
@@ -122,10 +123,6 @@ class Dynamics:
                 self.inputs[:, n, f] = (series - low) / (high - low)
         if self.input_at[n, 2] < 0:
             raise EngineError(f"The LSTM model of {building.name} has no input 'indoor_dry_bulb_temperature'.")
-
-
-def _simulates(building: Any) -> bool:
-    return hasattr(building, "dynamics") and not building.ignore_dynamics
 
 
 def _series(building: Any, name: str) -> Any:

@@ -36,6 +36,8 @@ class Presence:
         arrival_soc: state of charge that a vehicle is set to at a row, ``[T, V]``; NaN where it is not.
         start_soc: the same if an episode starts at that row, ``[T, V]``.
         drifts: whether a vehicle drifts at a row, bool ``[T, V]``.
+        required_soc: state of charge that the vehicle at each charger should have at the end of a row after which it leaves,
+            ``[T, C]``; NaN where none leaves, or leaves without a requirement.
     """
 
     connected: npt.NDArray[np.int64]
@@ -43,6 +45,7 @@ class Presence:
     arrival_soc: npt.NDArray[np.float64]
     start_soc: npt.NDArray[np.float64]
     drifts: npt.NDArray[np.bool_]
+    required_soc: npt.NDArray[np.float64]
 
     def drift(self, row: int, rows: int, seed: int) -> npt.NDArray[np.float64]:
         """Factors by which the charge of vehicles that are away changes, drawn as CityLearn draws them.
@@ -86,6 +89,7 @@ class Presence:
             arrival_soc=arrival,
             start_soc=start,
             drifts=drifts,
+            required_soc=np.stack([s.required_soc() for s in schedules], 1) if schedules else np.zeros((rows, 0)),
         )
 
 
@@ -101,6 +105,7 @@ class _Schedule:
     announced: npt.NDArray[np.bool_]
     expected_soc: npt.NDArray[np.float64]
     current_soc: npt.NDArray[np.float64]
+    departure_soc: npt.NDArray[np.float64]
     session_changed: npt.NDArray[np.bool_]
 
     @classmethod
@@ -120,6 +125,7 @@ class _Schedule:
             announced=(state == ARRIVING) & (named >= 0),
             expected_soc=_share(data.electric_vehicle_estimated_soc_arrival[:rows]),
             current_soc=np.full(rows, np.nan) if current is None else _share(current[:rows]),
+            departure_soc=_required(data.electric_vehicle_required_soc_departure[:rows]),
             session_changed=_session_changes(data, rows),
         )
 
@@ -153,6 +159,15 @@ class _Schedule:
             if not np.isnan(soc):
                 arrival[row, self.vehicle[row]] = soc
 
+    def required_soc(self) -> npt.NDArray[np.float64]:
+        """State of charge required at the end of rows after which the vehicle leaves, ``[T]``; NaN for the others.
+
+        It leaves when another one or none is there in the next row, or when a new session of its own begins there.
+        """
+        leaves = np.zeros(len(self.vehicle), bool)
+        leaves[:-1] = (self.vehicle[:-1] >= 0) & ((self.vehicle[1:] != self.vehicle[:-1]) | self.session_changed[1:])
+        return np.where(leaves, self.departure_soc, np.nan)
+
     def _check_label(self, row: int) -> None:
         before, now = self.labels[row - 1], self.labels[row]
         if isinstance(before, str) and before.strip() not in ("", "nan") and before != now:
@@ -166,6 +181,12 @@ def _share(values: Any) -> npt.NDArray[np.float64]:
     """Values as float64, NaN where they are no share."""
     numbers = np.asarray(values, np.float64)
     return np.where((numbers >= 0.0) & (numbers <= 1.0), numbers, np.nan)
+
+
+def _required(values: Any) -> npt.NDArray[np.float64]:
+    """Required states of charge as shares; above one they are percentages, as CityLearn's KPIs take them."""
+    numbers = np.asarray(values, np.float64)
+    return _share(np.where(numbers > 1.0, numbers / 100.0, numbers))
 
 
 def _session_changes(data: Any, rows: int) -> npt.NDArray[np.bool_]:

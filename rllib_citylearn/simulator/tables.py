@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rllib_citylearn.errors import EngineError
+from rllib_citylearn.simulator.comfort import comfort_limits
 from rllib_citylearn.simulator.parameters import END_USES, ThermalDevices
 from rllib_citylearn.simulator.presence import Presence
 
@@ -35,6 +36,7 @@ class CommunityTables:
         islanded_load: load without control less generation, kWh, ``[T, N]``: what a battery may feed in an outage.
         hvac_mode: 0 off, 1 cooling, 2 heating, 3 both, ``[T, N]``.
         indoor: indoor temperature without control, degC, ``[T, N]``.
+        comfort: lowest and highest comfortable temperature, degC, ``[T, N, 2]``; None where no temperature is simulated.
         presence: where the vehicles are.
     """
 
@@ -49,6 +51,7 @@ class CommunityTables:
     islanded_load: npt.NDArray[np.float64] | None
     hvac_mode: npt.NDArray[np.int64]
     indoor: Singles
+    comfort: Singles | None
     presence: Presence
 
     @property
@@ -91,6 +94,7 @@ class CommunityTables:
             indoor=_columns(
                 "indoor_dry_bulb_temperature", buildings, [e.indoor_dry_bulb_temperature for e in energy], finite=False
             ),
+            comfort=comfort_limits(env),
             presence=Presence.read(env, len(load)),
         )
 

@@ -15,6 +15,7 @@ from rllib_citylearn.simulator.description import CommunityDescription
 from rllib_citylearn.simulator.observations import ObservationPlan, StateColumn
 from rllib_citylearn.simulator.parameters import Batteries, Chargers
 from rllib_citylearn.simulator.presence import Presence
+from rllib_citylearn.simulator.reward_layout import RAMPING_SCALE
 from rllib_citylearn.simulator.tables import CommunityTables
 
 Part = TypeVar("Part")
@@ -56,18 +57,22 @@ def tiled(description: CommunityDescription, copies: int) -> CommunityDescriptio
 
 def tiled_reward(tables: RewardTables, copies: int) -> RewardTables:
     """The reward of a tiled community; a term's scale depends on the district's size."""
-    across = ("reference_net", "price", "carbon")
-    per_building = ("cost_scale", "carbon_scale", "electricity_scale")
-    district = ("district", "month_mean", "month_floor", "inherited_peak")
     weights = tables.weights.copy()
-    weights[5] /= copies  # ramping is scaled by the district's own
-    larger: dict[str, Any] = {
-        **{name: np.tile(getattr(tables, name), (1, copies)) for name in across},
-        **{name: np.tile(getattr(tables, name), copies) for name in per_building},
-        **{name: getattr(tables, name) * copies for name in district},
-        "weights": weights,
-    }
-    return replace(tables, **larger)
+    weights[RAMPING_SCALE] /= copies  # ramping is scaled by the district's own
+
+    def wide(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return np.concatenate([array] * copies, 1)
+
+    return replace(
+        tables,
+        reference_net=wide(tables.reference_net),
+        reference_service=wide(tables.reference_service),
+        price=wide(tables.price),
+        carbon=wide(tables.carbon),
+        scales=_tile(tables.scales, copies),
+        months=tables.months * copies,
+        weights=weights,
+    )
 
 
 def _rows(part: Part, copies: int) -> Part:
@@ -127,6 +132,7 @@ def _tables(tables: CommunityTables, copies: int) -> CommunityTables:
             arrival_soc=wide(presence.arrival_soc),
             start_soc=wide(presence.start_soc),
             drifts=wide(presence.drifts),
+            required_soc=wide(presence.required_soc),
         ),
     )
 

@@ -18,6 +18,7 @@ from rllib_citylearn.simulator import CommunityDescription, FastCommunity
 from rllib_citylearn.simulator.differentiable import DifferentiableCommunity, State
 from rllib_citylearn.simulator.parameters import Batteries, Curves
 from rllib_citylearn.simulator.presence import Presence
+from rllib_citylearn.simulator.reward_layout import MISSING
 
 Array = npt.NDArray[np.float64]
 
@@ -114,12 +115,13 @@ def with_unusual_devices(case: Case) -> Case:
 
 def _with_returns(presence: Presence) -> Presence:
     """Every twentieth hour, vehicles that stay plugged in have another charge: they were away and are back."""
-    arrival = presence.arrival_soc.copy()
+    arrival, required = presence.arrival_soc.copy(), presence.required_soc.copy()
     for c in range(presence.connected.shape[1]):
         stays = (presence.connected[1:, c] >= 0) & (presence.connected[1:, c] == presence.connected[:-1, c])
         rows = np.flatnonzero(stays)[::20] + 1
         arrival[rows, presence.connected[rows, c]] = 0.3
-    return replace(presence, arrival_soc=arrival)
+        required[rows - 1, c] = 0.8
+    return replace(presence, arrival_soc=arrival, required_soc=required)
 
 
 def _leaky(batteries: Batteries, without: int | None) -> Batteries:
@@ -141,14 +143,14 @@ class Hours:
     Attributes:
         net_kwh, cost, emissions: ``[H, E, N]``.
         terms: of the reward, ``[H, E, 5]``.
-        shortfall_kwh: of all vehicles that left, ``[H, E]``.
+        missing_kwh: of the vehicles that left, ``[H, E, N]``.
     """
 
     net_kwh: torch.Tensor
     cost: torch.Tensor
     emissions: torch.Tensor
     terms: torch.Tensor
-    shortfall_kwh: torch.Tensor
+    missing_kwh: torch.Tensor
 
     def objectives(self) -> dict[str, torch.Tensor]:
         """What learners may want less of, each ``[E]``."""
@@ -160,7 +162,7 @@ class Hours:
             "peak": district.max(0).values,
             "rewarded ramping": -self.terms[:, :, 2].sum(0),
             "rewarded load factor": -self.terms[:, :, 3].sum(0),
-            "shortfall": self.shortfall_kwh.sum(0),
+            "shortfall": self.missing_kwh.sum((0, 2)),
         }
 
 
@@ -174,35 +176,18 @@ def simulate(community: DifferentiableCommunity, state: State, actions: torch.Te
         cost=outcome.cost,
         emissions=outcome.emissions,
         terms=outcome.rewards.terms,
-        shortfall_kwh=outcome.shortfall_kwh.sum(2),
+        missing_kwh=outcome.missing_kwh,
     )
 
 
 def simulate_compiled(case: Case, fast: FastCommunity, actions: Array) -> Hours:
     """The same in the compiled engine, from where ``fast`` stands."""
-    seen: dict[str, list[Array]] = {name: [] for name in ("net_kwh", "cost", "emissions", "terms", "shortfall_kwh")}
+    seen: dict[str, list[Array]] = {name: [] for name in ("net_kwh", "cost", "emissions", "terms", "missing_kwh")}
     for action in actions:
-        row = int(fast.clock[0])
         fast.step(action)
         seen["net_kwh"].append(fast.net_kwh.astype(np.float64))
         seen["cost"].append(fast.cost.astype(np.float64))
         seen["emissions"].append(fast.emissions.astype(np.float64))
         seen["terms"].append(fast.rewards.terms.copy())
-        seen["shortfall_kwh"].append(shortfall(case, row, fast.vehicle_soc.astype(np.float64)))
+        seen["missing_kwh"].append(fast.service[:, :, MISSING].copy())
     return Hours(**{name: torch.tensor(np.stack(values)) for name, values in seen.items()})
-
-
-def shortfall(case: Case, row: int, soc: Array) -> Array:
-    """kWh that vehicles with charges ``soc`` ``[E, V]`` lack that leave after ``row``, ``[E]``; charger by charger."""
-    presence, capacity = case.description.tables.presence, case.description.parameters.vehicles.capacity
-    plan, missing = case.description.observations, np.zeros(len(soc))
-    for state in plan.states:
-        for n, c in enumerate(state.charger):
-            if c < 0:
-                continue
-            vehicle, after = presence.connected[row, c], presence.connected[row + 1, c]
-            if vehicle < 0 or (after == vehicle and np.isnan(presence.arrival_soc[row + 1, vehicle])):
-                continue
-            required = plan.series[n, state.name.replace("_soc", "_required_soc_departure")][row]
-            missing += np.maximum(required - soc[:, vehicle], 0.0) * capacity[vehicle]
-    return missing

@@ -157,8 +157,8 @@ def test_shortfalls_are_those_of_the_vehicles_that_leave(request: pytest.Fixture
     fast, community = case.fast(2), case.torch()
     fast.reset(rows=30)
     with torch.no_grad():
-        found = simulate(community, community.start([30, 30]), torch.tensor(actions)).shortfall_kwh
-    expected = simulate_compiled(case, fast, actions).shortfall_kwh
+        found = simulate(community, community.start([30, 30]), torch.tensor(actions)).missing_kwh
+    expected = simulate_compiled(case, fast, actions).missing_kwh
     assert (expected > 1.0).sum() > 20
     torch.testing.assert_close(found, expected, rtol=0.0, atol=1e-2)
 
@@ -177,7 +177,7 @@ def test_a_rollout_is_its_steps(request: pytest.FixtureRequest) -> None:
     for h in range(12):
         state, expected = community.step(state, policy(state.observations, state))
         found = hours.hour(h)
-        for name in ("net_kwh", "cost", "emissions", "battery_energy_kwh", "charger_energy_kwh", "shortfall_kwh"):
+        for name in ("net_kwh", "cost", "emissions", "battery_energy_kwh", "charger_energy_kwh", "missing_kwh"):
             assert torch.equal(getattr(found, name), getattr(expected, name)), name
         assert found.rewards is not None
         assert expected.rewards is not None

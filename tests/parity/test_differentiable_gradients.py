@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pytest
 import torch
 
+from rllib_citylearn.simulator.reward_layout import DISTRICT, INHERITED_PEAK
 from tests.parity.differentiable_cases import NAMES, Case, named_case, simulate, simulate_compiled
 
 Array = npt.NDArray[np.float64]
@@ -27,8 +28,8 @@ def eventful_row(case: Case) -> int:
         leaves = ((connected[:-1] >= 0) & (connected[1:] != connected[:-1])).sum(1)
         within = np.convolve(leaves, np.ones(HOURS - 2), "valid")
         return int(within[50:].argmax()) + 49
-    ahead = np.lib.stride_tricks.sliding_window_view(case.reward.district[:600], HOURS).max(1)
-    return int((ahead[50:] - case.reward.inherited_peak[49 : 49 + len(ahead) - 50]).argmax()) + 50
+    ahead = np.lib.stride_tricks.sliding_window_view(case.reward.months[:600, DISTRICT], HOURS).max(1)
+    return int((ahead[50:] - case.reward.months[49 : 49 + len(ahead) - 50, INHERITED_PEAK]).argmax()) + 50
 
 
 def interior_actions(case: Case, seed: int) -> Array:
@@ -155,7 +156,7 @@ def test_gradients_are_finite_on_every_kink(case: Case, dtype: torch.dtype) -> N
         rewards = outcome.rewards
         assert rewards is not None
         total = total + state.observations.sum() + rewards.team.sum() + rewards.terms.sum() + rewards.building.sum()
-        for values in (outcome.net_kwh, outcome.cost, outcome.emissions, outcome.charger_energy_kwh, outcome.shortfall_kwh):
+        for values in (outcome.net_kwh, outcome.cost, outcome.emissions, outcome.charger_energy_kwh, outcome.missing_kwh):
             total = total + values.sum()
     for values in (state.battery_soc, state.battery_capacity_kwh, state.tank_soc, state.vehicle_soc):
         total = total + values.sum()

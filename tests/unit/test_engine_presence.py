@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -46,6 +47,7 @@ def random_schedule(names: list[str], rng: np.random.Generator) -> SimpleNamespa
         electric_vehicle_departure_time=departure,
         electric_vehicle_estimated_soc_arrival=expected,
         electric_vehicle_current_soc=current,
+        electric_vehicle_required_soc_departure=rng.choice([0.7, 85.0, -0.1, np.nan, 250.0], ROWS),
     )
 
 
@@ -152,12 +154,28 @@ def test_the_tables_say_what_a_loop_over_the_hours_says(seed: int) -> None:
             assert {vehicles[v] for v in np.flatnonzero(presence.drifts[t])} == drifts, t
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_who_leaves_has_a_requirement_in_its_last_hour(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    vehicles = [f"Vehicle_{i}" for i in range(1, 5)]
+    schedules = [random_schedule(vehicles[i : i + 2], rng) for i in range(3)]
+    presence = Presence.read(community(schedules, vehicles), ROWS)
+    share = {0.7: 0.7, 85.0: 0.85}  # percentages count as such; what is neither is no requirement
+    plugged, _, _ = hour_by_hour(schedules, vehicles, 0)
+    for t, (now, then) in enumerate(itertools.pairwise(plugged)):
+        for c, data in enumerate(schedules):
+            leaves = now[c] and (then[c] != now[c] or new_session(data, t + 1))
+            expected = share.get(data.electric_vehicle_required_soc_departure[t], np.nan) if leaves else np.nan
+            assert np.array_equal(presence.required_soc[t, c], expected, equal_nan=True), (t, c)
+
+
 def one(state: Sequence[float], names: list[str], **values: Any) -> SimpleNamespace:
     count = len(state)
     given = {
         "electric_vehicle_session_id": np.full(count, "", object),
         "electric_vehicle_departure_time": np.full(count, -1),
         "electric_vehicle_estimated_soc_arrival": np.full(count, -0.1, np.float32),
+        "electric_vehicle_required_soc_departure": np.full(count, -0.1),
     }
     return SimpleNamespace(
         electric_vehicle_charger_state=np.array(state, np.float32),
@@ -204,7 +222,7 @@ def test_another_vehicle_than_the_announced_one_is_refused() -> None:
 def test_drift_is_bounded_repeatable_and_only_where_a_vehicle_is_away() -> None:
     drifts = np.random.default_rng(0).uniform(size=(500, 3)) < 0.6
     nothing = np.zeros((500, 3))
-    presence = Presence(np.zeros((500, 0), np.int64), np.zeros((500, 0), bool), nothing, nothing, drifts)
+    presence = Presence(np.zeros((500, 0), np.int64), np.zeros((500, 0), bool), nothing, nothing, drifts, np.zeros((500, 0)))
     factors = presence.drift(100, 300, 5)
     assert factors.shape == (300, 3)
     assert np.isnan(factors[0]).all(), "nothing has moved yet when an episode starts"

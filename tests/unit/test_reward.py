@@ -22,15 +22,19 @@ def reference() -> NoControl:
     shape = (STEPS, BUILDINGS)
     daily = np.sin(np.arange(STEPS) * 2 * np.pi / 24)[:, None]
     net = 1.5 + daily + random.normal(0, 0.7, shape)
-    return NoControl(100, net, random.uniform(0.2, 0.5, shape), random.uniform(0.05, 0.3, shape))
+    missing = np.where(random.random(shape) < 0.05, random.uniform(5, 40, shape), 0.0)
+    discomfort = np.maximum(random.normal(-1, 1, shape), 0.0)
+    service = np.stack([missing, discomfort], 2)
+    return NoControl(100, net, random.uniform(0.2, 0.5, shape), random.uniform(0.05, 0.3, shape), service)
 
 
-def run(reference, net, weights=WEIGHTS, first=0):
+def run(reference, net, weights=WEIGHTS, first=0, service=None):
     """All terms of an episode that starts at row ``first``: building [T, N], district [T], named {name: [T]}."""
     reward = TeamReward(reference, weights)
     step = np.array([reference.first_step + first])
     state = reward.start(step)
-    rows = [after(reward, step + t, net[None, t], state) for t in range(len(net))]
+    service = reference.service[first:] if service is None else service
+    rows = [after(reward, step + t, net[None, t], service[None, t], state) for t in range(len(net))]
     terms = np.array([r.terms[0] for r in rows])
     return (
         np.array([r.building[0] for r in rows]),
@@ -40,11 +44,18 @@ def run(reference, net, weights=WEIGHTS, first=0):
     )
 
 
-def after(reward, step, net, state) -> RewardBuffers:
+def after(reward, step, net, service, state) -> RewardBuffers:
     """The reward of one hour, in arrays of its own."""
     out = RewardBuffers.empty(*net.shape)
-    reward.step(step, net, state, out)
+    reward.step(step, net, service, state, out)
     return out
+
+
+def served(reference):
+    """Half of the missing charge is charged, some hours are less comfortable than before and some more."""
+    service = reference.service * [0.5, 0.8]
+    service[::7, :, 1] += 0.3
+    return service
 
 
 def controlled(reference):
@@ -104,7 +115,7 @@ def test_peak_payments_of_a_month_add_up_to_its_load_factor(reference):
 
 
 def test_terms_add_up_to_the_reward_and_the_district_belongs_to_nobody(reference):
-    building, district, named, team = run(reference, controlled(reference))
+    building, district, named, team = run(reference, controlled(reference), service=served(reference))
     assert np.allclose(team, building.mean(1) + district)
     weighted = sum(getattr(WEIGHTS, name) * values for name, values in named.items())
     assert np.allclose(team, weighted)
@@ -115,8 +126,33 @@ def test_doubling_a_weight_doubles_its_term(reference, name):
     net = controlled(reference)[:60]
     only = RewardWeights(**{**dict.fromkeys(asdict(WEIGHTS), 0.0), name: 0.3})
     twice = replace(only, **{name: 0.6})
-    assert np.allclose(2 * run(reference, net, only)[3], run(reference, net, twice)[3])
-    assert np.abs(run(reference, net, only)[3]).max() > 0
+    once, doubled = (run(reference, net, w, service=served(reference))[3] for w in (only, twice))
+    assert np.allclose(2 * once, doubled)
+    assert np.abs(once).max() > 0
+
+
+def test_departures_average_to_the_share_that_was_charged_and_comfort_to_degrees(reference):
+    _, _, named, _ = run(reference, reference.net_kwh, service=served(reference))
+    assert named["departure"].mean() == pytest.approx(0.5, abs=1e-12)
+    assert named["comfort"].mean() == pytest.approx((reference.service - served(reference))[:, :, 1].mean(), abs=1e-12)
+
+
+def test_a_building_is_paid_for_its_own_vehicles_and_rooms(reference):
+    service = reference.service.copy()
+    service[:, 1] = 0.0  # building 1 serves everybody, the others as without control
+    building, district, _, _ = run(reference, reference.net_kwh, service=service)
+    assert not building[:, [0, 2]].any()
+    assert not district.any()
+    assert (building[:, 1] >= 0).all()
+    assert building[:, 1].sum() > 0
+
+
+def test_without_vehicles_and_temperatures_the_terms_are_zero(reference):
+    plain = replace(reference, service=np.zeros((0, BUILDINGS, 2)))
+    _, _, named, team = run(plain, controlled(reference)[:50], service=served(reference))
+    assert not named["departure"].any()
+    assert not named["comfort"].any()
+    assert np.isfinite(team).all()
 
 
 def test_parallel_communities_do_not_touch_each_other(reference):
@@ -127,7 +163,7 @@ def test_parallel_communities_do_not_touch_each_other(reference):
     team = []
     for t in range(60):
         rows = first + t
-        team.append(after(reward, reference.first_step + rows, net[rows], state).team)
+        team.append(after(reward, reference.first_step + rows, net[rows], reference.service[rows], state).team)
     together = np.array(team).T
     for e, start in enumerate(first):
         assert np.array_equal(together[e], run(reference, net[start : start + 60], first=start)[3])
@@ -142,7 +178,7 @@ def test_a_building_without_a_bill_changes_nothing_but_the_district(reference):
 
 
 @pytest.mark.parametrize(
-    "weights", [{"cost": -1}, {"cost": float("nan")}, dict.fromkeys(asdict(WEIGHTS), 0.0), {"comfort": 1}]
+    "weights", [{"cost": -1}, {"cost": float("nan")}, dict.fromkeys(asdict(WEIGHTS), 0.0), {"comfrt": 1}]
 )
 def test_weights_that_mean_nothing_are_refused(weights):
     with pytest.raises(ConfigError, match=r"weight|term"):

@@ -191,20 +191,21 @@ class DifferentiableCommunity(torch.nn.Module):
         return replace(state, reward=memory), outcome
 
     def _outcome(self, rows: torch.Tensor, given: list[PhysicalHour], memory: torch.Tensor) -> tuple[Outcome, torch.Tensor]:
-        """Prices, emissions, shortfalls and rewards of the hours at ``rows`` ``[H, E]``, and what rewards remember then."""
+        """What the hours at ``rows`` ``[H, E]`` cost, emitted, left uncharged and earned, and what rewards remember then."""
         net = torch.stack([hour.net_kwh for hour in given])
         price, carbon = self.rates[rows].unbind(2)
         vehicle_soc = torch.stack([hour.vehicle_soc for hour in given])
+        missing = torch.zeros_like(net) if self.fleet is None else self.fleet.missing(rows, vehicle_soc, self._buildings)
         rewards = None
         if self.reward is not None:
-            rewards, memory = self.reward(rows, net, memory)
+            rewards, memory = self.reward(rows, net, missing, memory)
         outcome = Outcome(
             net_kwh=net,
             cost=net.clamp(min=0.0) * price,
             emissions=(net * carbon).clamp(min=0.0),
             battery_energy_kwh=torch.stack([hour.battery_energy_kwh for hour in given]),
             charger_energy_kwh=torch.stack([hour.charger_energy_kwh for hour in given]),
-            shortfall_kwh=vehicle_soc if self.fleet is None else self.fleet.shortfall(rows, vehicle_soc),
+            missing_kwh=missing,
             rewards=rewards,
         )
         return outcome, memory

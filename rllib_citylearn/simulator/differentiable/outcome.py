@@ -17,7 +17,7 @@ class Outcome:
         net_kwh, cost, emissions: as ``FastCommunity``'s, ``[E, N]``.
         battery_energy_kwh: taken from (> 0) or given to the building, ``[E, N]``.
         charger_energy_kwh: drawn from (> 0) or given to the building, ``[E, C]``.
-        shortfall_kwh: what vehicles that leave now lack of their required charge, ``[E, V]``; zero for the others.
+        missing_kwh: what vehicles that leave the buildings lack of their required charge, ``[E, N]``.
         rewards: None without reward tables.
     """
 
@@ -26,7 +26,7 @@ class Outcome:
     emissions: torch.Tensor
     battery_energy_kwh: torch.Tensor
     charger_energy_kwh: torch.Tensor
-    shortfall_kwh: torch.Tensor
+    missing_kwh: torch.Tensor
     rewards: Rewards | None
 
     def hour(self, h: int) -> Outcome:

@@ -9,6 +9,19 @@ import torch
 
 from rllib_citylearn.env.reward import RewardTables
 from rllib_citylearn.simulator.parameters import HOURS_A_MONTH
+from rllib_citylearn.simulator.reward_layout import (
+    CARBON,
+    COST,
+    DEPARTURE,
+    DEPARTURE_SCALE,
+    ELECTRICITY,
+    INHERITED_PEAK,
+    LOAD_FACTOR,
+    LOAD_FACTOR_SCALE,
+    MISSING,
+    RAMPING,
+    RAMPING_SCALE,
+)
 from rllib_citylearn.simulator.tables import CommunityTables
 
 
@@ -20,7 +33,7 @@ class Rewards:
         building: the weighted terms that belong to single buildings, ``[E, N]``.
         district: the weighted terms of the district, ``[E]``.
         team: mean of ``building`` plus ``district``, ``[E]``.
-        terms: unweighted, in the order of ``env.reward.TERMS``, ``[E, 5]``.
+        terms: unweighted, in the order of ``env.reward.TERMS``, ``[E, 7]``.
     """
 
     building: torch.Tensor
@@ -40,12 +53,12 @@ class TeamReward(torch.nn.Module):
 
     def __init__(self, reward: RewardTables, tables: CommunityTables, dtype: torch.dtype) -> None:
         super().__init__()
-        rows = len(reward.district)  # the last row of the data may be missing: no hour is simulated there
+        rows = len(reward.months)  # the last row of the data may be missing: no hour is simulated there
         price, carbon = tables.price[:rows].astype(np.float64), tables.carbon[:rows].astype(np.float64)
-        cost, emissions = price * reward.cost_scale, carbon * reward.carbon_scale
-        electricity = np.broadcast_to(reward.electricity_scale, price.shape)
-        weights, ramping_scale, load_factor_scale = reward.weights[:5], reward.weights[5], reward.weights[6]
-        total = weights[0] * cost + weights[1] * emissions + weights[4] * electricity
+        cost, emissions = price * reward.scales[:, 0], carbon * reward.scales[:, 1]
+        electricity = np.broadcast_to(reward.scales[:, 2], price.shape)
+        weights = reward.weights
+        total = weights[COST] * cost + weights[CARBON] * emissions + weights[ELECTRICITY] * electricity
         imported = np.maximum(reward.reference_net, 0.0)
         fresh = np.arange(rows) % HOURS_A_MONTH == 0
 
@@ -53,14 +66,14 @@ class TeamReward(torch.nn.Module):
             self.register_buffer(name, torch.as_tensor(values, dtype=dtype), persistent=False)
 
         keep("hours", np.stack([imported, cost, emissions, electricity, total], 1))  # [T, 5, N]
-        keep(
-            "months", np.stack([reward.district, reward.month_mean, reward.month_floor, np.where(fresh, -np.inf, np.inf)], 1)
-        )
-        keep("inherited_peak", np.where(np.append(fresh[1:], False), -np.inf, reward.inherited_peak))
+        keep("months", np.concatenate([reward.months[:, :INHERITED_PEAK], np.where(fresh, -np.inf, np.inf)[:, None]], 1))
+        keep("inherited_peak", np.where(np.append(fresh[1:], False), -np.inf, reward.months[:, INHERITED_PEAK]))
+        keep("reference_missing", reward.reference_service[:, :, MISSING])
         # Without control less with it.
-        keep("ramping", ramping_scale * np.array([-1.0, 1.0]))
-        keep("load_factor", load_factor_scale * np.array([-1.0, 1.0]))
-        self._weights = float(weights[2]), float(weights[3])
+        keep("ramping", weights[RAMPING_SCALE] * np.array([-1.0, 1.0]))
+        keep("load_factor", weights[LOAD_FACTOR_SCALE] * np.array([-1.0, 1.0]))
+        self._weights = float(weights[RAMPING]), float(weights[LOAD_FACTOR])
+        self._departure = float(weights[DEPARTURE]), float(weights[DEPARTURE_SCALE])
 
     def start(self, row: torch.Tensor) -> torch.Tensor:
         """What is remembered ``[E, 4]`` when an episode starts at ``row`` ``[E]``."""
@@ -70,12 +83,15 @@ class TeamReward(torch.nn.Module):
         peak = torch.where(row > 0, self.inherited_peak[before], -torch.inf)
         return torch.stack([load, load, peak, peak], 1)
 
-    def forward(self, rows: torch.Tensor, net_kwh: torch.Tensor, memory: torch.Tensor) -> tuple[Rewards, torch.Tensor]:
+    def forward(
+        self, rows: torch.Tensor, net_kwh: torch.Tensor, missing_kwh: torch.Tensor, memory: torch.Tensor
+    ) -> tuple[Rewards, torch.Tensor]:
         """The rewards of consecutive hours, all at once.
 
         Args:
             rows: of the data, ``[H, E]``.
             net_kwh: net loads, ``[H, E, N]``.
+            missing_kwh: what vehicles lack that leave, ``[H, E, N]``.
             memory: the district's load in the hour before, with and without control, then the month's peaks so far,
                 ``[E, 4]``.
 
@@ -97,9 +113,15 @@ class TeamReward(torch.nn.Module):
         ramping = (load - previous).clamp(min=0.0) @ self.ramping
         load_factor = _payment(load, torch.stack(peaks), mean, floor) @ self.load_factor
         district = self._weights[0] * ramping + self._weights[1] * load_factor
-        terms = torch.stack([cost, carbon, ramping, load_factor, electricity], 2)
-        rewards = Rewards(saved * hours[:, :, 4], district, total + district, terms)
-        return rewards, torch.cat([load[-1], peak], 1)
+        building = saved * hours[:, :, 4]
+        departure = comfort = torch.zeros_like(cost)
+        if len(self.reference_missing):
+            weight, scale = self._departure
+            served = (self.reference_missing[rows] - missing_kwh) * scale
+            building, departure = building + weight * served, served.mean(2)
+            total = total + weight * departure
+        terms = torch.stack([cost, carbon, ramping, load_factor, electricity, departure, comfort], 2)
+        return Rewards(building, district, total + district, terms), torch.cat([load[-1], peak], 1)
 
 
 def _payment(load: torch.Tensor, peak: torch.Tensor, mean: torch.Tensor, floor: torch.Tensor) -> torch.Tensor:

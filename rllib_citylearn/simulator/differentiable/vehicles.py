@@ -9,7 +9,6 @@ import torch
 
 from rllib_citylearn.simulator.description import CommunityDescription
 from rllib_citylearn.simulator.differentiable.curves import Pieces, PiecewiseLinear
-from rllib_citylearn.simulator.differentiable.departures import required_soc
 from rllib_citylearn.simulator.parameters import Chargers, Floats
 
 
@@ -72,7 +71,9 @@ class Fleet(torch.nn.Module):
         multiple = np.where(arrives, 0.0, 1.0 - vehicles.loss_coefficient)
         keep("passage", np.stack([multiple, np.where(arrives, presence.arrival_soc, lowest)], 1))
         keep("arrives", arrives, torch.bool)
-        keep("required", required_soc(description))
+        # [T, C]: who leaves with which charge; without a requirement, less than any.
+        keep("required", np.nan_to_num(presence.required_soc, nan=-1.0))
+        keep("leaving", np.maximum(presence.connected, 0), torch.int64)
         keep(
             "initial_soc",
             np.where(np.isnan(presence.start_soc), np.maximum(vehicles.initial_soc, lowest), presence.start_soc),
@@ -120,9 +121,17 @@ class Fleet(torch.nn.Module):
             multiple, least = torch.where(drifts, drift, multiple), torch.where(drifts, 0.0, least)
         return (soc * multiple).clamp(min=least).clamp(max=1.0)
 
-    def shortfall(self, rows: torch.Tensor, soc: torch.Tensor) -> torch.Tensor:
-        """kWh that vehicles lack that leave after ``rows`` ``[H, E]`` with charges ``soc`` ``[H, E, V]``; else zero."""
-        return (self.required[rows] - soc).clamp(min=0.0) * self.capacity_kwh
+    def missing(self, rows: torch.Tensor, soc: torch.Tensor, buildings: int) -> torch.Tensor:
+        """kWh that vehicles lack that leave the buildings after ``rows`` ``[H, E]``, ``[H, E, N]``.
+
+        Args:
+            rows: of the data, ``[H, E]``.
+            soc: the vehicles' charges at the end of these hours, ``[H, E, V]``.
+            buildings: number N.
+        """
+        vehicle = self.leaving[rows]
+        lacking = (self.required[rows] - soc.gather(2, vehicle)).clamp(min=0.0) * self.capacity_kwh[vehicle]
+        return lacking.new_zeros(*rows.shape, buildings).index_add(2, self.building, lacking)
 
 
 def _of_vehicles(at: np.ndarray, values: list[Floats]) -> Floats:

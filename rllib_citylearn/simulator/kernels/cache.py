@@ -23,7 +23,7 @@ def kernel_folder() -> Path:
     """
     content = hashlib.sha256(numba.__version__.encode())
     here = Path(__file__).parent
-    for file in [*sorted(here.glob("*.py")), here.parent / "parameters.py"]:
+    for file in [*sorted(here.glob("*.py")), here.parent / "parameters.py", here.parent / "reward_layout.py"]:
         content.update(file.read_bytes())
     return cache_folder() / "kernels" / content.hexdigest()[:16]
 

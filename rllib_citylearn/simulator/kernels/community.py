@@ -12,9 +12,20 @@ from rllib_citylearn.simulator.kernels.memory import arrays_of
 from rllib_citylearn.simulator.kernels.numbers import OPTIONS, double, inline, single
 from rllib_citylearn.simulator.kernels.observe import observe
 from rllib_citylearn.simulator.kernels.reward import community_reward
+from rllib_citylearn.simulator.kernels.service import discomfort, missing_charge
 from rllib_citylearn.simulator.kernels.thermal import performance
 from rllib_citylearn.simulator.kernels.vehicles import move_vehicles, run_charger
 from rllib_citylearn.simulator.parameters import ABSENT, HOURS_A_MONTH
+from rllib_citylearn.simulator.reward_layout import (
+    DISCOMFORT,
+    DISTRICT,
+    INHERITED_PEAK,
+    MISSING,
+    PEAK,
+    PEAK_UNCONTROLLED,
+    PREVIOUS,
+    PREVIOUS_UNCONTROLLED,
+)
 
 FINE, NOT_A_NUMBER, PAST_THE_END, PAST_THE_DRIFT = range(4)
 """What ``step`` returns; ``refused`` then holds the community and the building."""
@@ -65,9 +76,9 @@ def reset_community(m, e, k):
     first_hour(m, e, k)
     if m.RT:
         before = max(k - 1, 0)
-        m.reward_state[e, 0] = m.reward_state[e, 1] = m.district[before]
-        peak = -np.inf if k % HOURS_A_MONTH == 0 else m.running_peak[before]
-        m.reward_state[e, 2] = m.reward_state[e, 3] = peak
+        m.reward_state[e, PREVIOUS] = m.reward_state[e, PREVIOUS_UNCONTROLLED] = m.months[before, DISTRICT]
+        peak = -np.inf if k % HOURS_A_MONTH == 0 else m.months[before, INHERITED_PEAK]
+        m.reward_state[e, PEAK] = m.reward_state[e, PEAK_UNCONTROLLED] = peak
     observe(m, e, k)
 
 
@@ -82,12 +93,15 @@ def step_community(m, e):
             predict_temperature(m, e, n, k)
     charger = 0
     for n in range(m.N):
-        charged = single(0.0)
+        charged, missing = single(0.0), 0.0
         while charger < m.C and m.charger_building[charger] == n:
             drawn = run_charger(m, e, charger, k)
             m.charger_energy[e, charger] = drawn
             charged = single(charged + drawn)
+            missing += missing_charge(m, e, charger, k)
             charger += 1
+        m.service[e, n, MISSING] = missing
+        m.service[e, n, DISCOMFORT] = discomfort(m, e, n, k)
         balance(m, e, n, k, charged)
         stand_by(m, e, n)
     if m.RT:
@@ -95,16 +109,14 @@ def step_community(m, e):
             k,
             HOURS_A_MONTH,
             m.net[e],
+            m.service[e],
             m.reward_state[e],
             m.reference_net,
+            m.reference_service,
             m.price,
             m.carbon,
-            m.cost_scale,
-            m.carbon_scale,
-            m.electricity_scale,
-            m.district,
-            m.month_mean,
-            m.month_floor,
+            m.reward_scales,
+            m.months,
             m.reward_weights,
             m.building_reward[e],
             m.terms[e],
@@ -159,24 +171,22 @@ with kernel_cache():
             reset_community(m, communities[i], rows[i])
 
     @njit(
-        "void(int64[::1], float64[:,::1], float64[:,::1], float64[:,::1], float64[:,::1], float64[:,::1], float64[::1], "
-        "float64[::1], float64[::1], float64[::1], float64[::1], float64[::1], float64[::1], float64[:,::1], float64[::1], "
+        "void(int64[::1], float64[:,::1], float64[:,:,::1], float64[:,::1], float64[:,::1], float64[:,:,::1], "
+        "float64[:,::1], float64[:,::1], float64[:,::1], float64[:,::1], float64[::1], float64[:,::1], float64[::1], "
         "float64[::1], float64[:,::1], float64[:,::1])",
         **OPTIONS,
     )
     def reward_step(
         rows,
         net,
+        service,
         state,
         reference_net,
+        reference_service,
         price,
         carbon,
-        cost_scale,
-        carbon_scale,
-        electricity_scale,
-        district,
-        month_mean,
-        month_floor,
+        scales,
+        months,
         weights,
         building_reward,
         district_reward,
@@ -184,22 +194,20 @@ with kernel_cache():
         terms,
         uncontrolled,
     ):
-        """The team reward of net loads ``[E, N]`` that another engine computed."""
+        """The team reward of net loads ``[E, N]`` and service ``[E, N, 2]`` that another engine computed."""
         for e in range(len(rows)):
             district_reward[e], team_reward[e] = community_reward(
                 rows[e],
                 HOURS_A_MONTH,
                 net[e],
+                service[e],
                 state[e],
                 reference_net,
+                reference_service,
                 price,
                 carbon,
-                cost_scale,
-                carbon_scale,
-                electricity_scale,
-                district,
-                month_mean,
-                month_floor,
+                scales,
+                months,
                 weights,
                 building_reward[e],
                 terms[e],

@@ -19,6 +19,8 @@ from numba.core.typing.templates import AttributeTemplate, infer_getattr
 from numba.extending import intrinsic, lower_getattr_generic, models, register_model
 from numba.np.arrayobj import populate_array
 
+from rllib_citylearn.simulator.reward_layout import TERM_COUNT
+
 SIZES: Mapping[str, str] = {
     "E": "communities",
     "N": "buildings",
@@ -48,6 +50,7 @@ SIZES: Mapping[str, str] = {
     "R": "rows of LSTM history: lookback + 1",
     "OT": "T if anything simulates outages, else 0",
     "RT": "T if rewards are wanted, else 0",
+    "RS": "T if rewards are wanted and there are vehicles or LSTM dynamics, else 0",
 }
 """What the sizes in ``FIELDS`` count."""
 
@@ -85,8 +88,9 @@ FIELDS: Mapping[str, tuple[str, tuple[str | int, ...]]] = {
     "building_reward": ("f8", ("E", "N")),
     "district_reward": ("f8", ("E",)),
     "team_reward": ("f8", ("E",)),
-    "terms": ("f8", ("E", 5)),
-    "uncontrolled_terms": ("f8", ("E", 5)),
+    "service": ("f8", ("E", "N", 2)),
+    "terms": ("f8", ("E", TERM_COUNT)),
+    "uncontrolled_terms": ("f8", ("E", TERM_COUNT)),
     # data
     "load": ("f4", ("T", "N")),
     "generation": ("f4", ("T", "N")),
@@ -98,20 +102,18 @@ FIELDS: Mapping[str, tuple[str, tuple[str | int, ...]]] = {
     "islanded_load": ("f8", ("OT", "N")),
     "hvac_mode": ("i8", ("DT", "DN")),
     "indoor": ("f4", ("DT", "DN")),
+    "comfort": ("f4", ("DT", "DN", 2)),
     "dynamics_input": ("f4", ("DT", "DN", "F")),
     "connected": ("i8", ("T", "C")),
+    "required_soc": ("f8", ("T", "C")),
     "arrival_soc": ("f8", ("T", "V")),
     "start_soc": ("f8", ("T", "V")),
     "drift": ("f8", ("E", "W", "V")),
     "reference_net": ("f8", ("RT", "N")),
-    "cost_scale": ("f8", ("N",)),
-    "carbon_scale": ("f8", ("N",)),
-    "electricity_scale": ("f8", ("N",)),
-    "district": ("f8", ("RT",)),
-    "month_mean": ("f8", ("RT",)),
-    "month_floor": ("f8", ("RT",)),
-    "running_peak": ("f8", ("RT",)),
-    "reward_weights": ("f8", (7,)),
+    "reference_service": ("f8", ("RS", "N", 2)),
+    "reward_scales": ("f8", ("N", 3)),
+    "months": ("f8", ("RT", 4)),
+    "reward_weights": ("f8", (TERM_COUNT + 3,)),
     # observations
     "shared_columns": ("f4", ("T", "D")),
     "private_columns": ("f4", ("T", "N", "P")),

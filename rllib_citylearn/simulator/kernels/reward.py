@@ -5,12 +5,28 @@ from __future__ import annotations
 import numpy as np
 
 from rllib_citylearn.simulator.kernels.numbers import double, inline
-
-COST, CARBON, RAMPING, LOAD_FACTOR, ELECTRICITY, RAMPING_SCALE, LOAD_FACTOR_SCALE = range(7)
-"""Order of the terms, and of weights and scales after them."""
-
-PREVIOUS, PREVIOUS_UNCONTROLLED, PEAK, PEAK_UNCONTROLLED = range(4)
-"""Order of what the reward remembers of an episode."""
+from rllib_citylearn.simulator.reward_layout import (
+    CARBON,
+    COMFORT,
+    COST,
+    DEPARTURE,
+    DEPARTURE_SCALE,
+    DISCOMFORT,
+    DISTRICT,
+    ELECTRICITY,
+    LOAD_FACTOR,
+    LOAD_FACTOR_SCALE,
+    MISSING,
+    MONTH_FLOOR,
+    MONTH_MEAN,
+    PEAK,
+    PEAK_UNCONTROLLED,
+    PREVIOUS,
+    PREVIOUS_UNCONTROLLED,
+    RAMPING,
+    RAMPING_SCALE,
+    TERM_COUNT,
+)
 
 
 @inline
@@ -24,59 +40,76 @@ def peak_payment(load, peak, mean, floor):
 
 
 @inline
+def service_reward(row, service, reference_service, weights, building_reward, terms, uncontrolled):
+    """Departures and comfort; adds them to the buildings' rewards and terms, returns what they add to the mean's sum."""
+    added = 0.0
+    for n in range(len(building_reward)):
+        missing, discomfort = reference_service[row, n, MISSING], reference_service[row, n, DISCOMFORT]
+        departure = (missing - service[n, MISSING]) * weights[DEPARTURE_SCALE]
+        comfort = discomfort - service[n, DISCOMFORT]
+        own = weights[DEPARTURE] * departure + weights[COMFORT] * comfort
+        building_reward[n] += own
+        added += own
+        terms[DEPARTURE] += departure
+        terms[COMFORT] += comfort
+        uncontrolled[DEPARTURE] += missing * weights[DEPARTURE_SCALE]
+        uncontrolled[COMFORT] += discomfort
+    return added
+
+
+@inline
 def community_reward(
     row,
     month_steps,
     net,
+    service,
     state,
     reference_net,
+    reference_service,
     price,
     carbon,
-    cost_scale,
-    carbon_scale,
-    electricity_scale,
-    district,
-    month_mean,
-    month_floor,
+    scales,
+    months,
     weights,
     building_reward,
     terms,
     uncontrolled,
 ):
-    """The terms of one hour; fills ``building_reward`` ``[N]``, ``terms`` and ``uncontrolled`` ``[5]``, advances ``state``.
+    """The terms of one hour; fills ``building_reward`` ``[N]``, ``terms`` and ``uncontrolled`` ``[7]``, advances ``state``.
 
     Returns:
         the district's part of the reward and the team reward.
     """
     buildings = len(net)
-    for i in range(5):
+    for i in range(TERM_COUNT):
         terms[i] = uncontrolled[i] = 0.0
-    load = mean = 0.0
+    load = total = 0.0
     for n in range(buildings):
         drawn = double(net[n])
         load += drawn
         imported = max(reference_net[row, n], 0.0)
         saved = imported - max(drawn, 0.0)
-        cost_weight = double(price[row, n]) * cost_scale[n]
-        carbon_weight = double(carbon[row, n]) * carbon_scale[n]
-        cost, emission, electricity = saved * cost_weight, saved * carbon_weight, saved * electricity_scale[n]
+        cost_weight, carbon_weight = double(price[row, n]) * scales[n, 0], double(carbon[row, n]) * scales[n, 1]
+        cost, emission, electricity = saved * cost_weight, saved * carbon_weight, saved * scales[n, 2]
         building_reward[n] = weights[COST] * cost + weights[CARBON] * emission + weights[ELECTRICITY] * electricity
-        mean += building_reward[n]
+        total += building_reward[n]
         terms[COST] += cost
         terms[CARBON] += emission
         terms[ELECTRICITY] += electricity
         uncontrolled[COST] += imported * cost_weight
         uncontrolled[CARBON] += imported * carbon_weight
-        uncontrolled[ELECTRICITY] += imported * electricity_scale[n]
-    for i in (COST, CARBON, ELECTRICITY):
+        uncontrolled[ELECTRICITY] += imported * scales[n, 2]
+    if len(reference_service):
+        total += service_reward(row, service, reference_service, weights, building_reward, terms, uncontrolled)
+    for i in (COST, CARBON, ELECTRICITY, DEPARTURE, COMFORT):
         terms[i] /= buildings
         uncontrolled[i] /= buildings
-    load_uncontrolled = district[row]
+    load_uncontrolled = months[row, DISTRICT]
     if row % month_steps == 0:
         state[PEAK] = state[PEAK_UNCONTROLLED] = -np.inf
     uncontrolled[RAMPING] = weights[RAMPING_SCALE] * max(load_uncontrolled - state[PREVIOUS_UNCONTROLLED], 0.0)
     terms[RAMPING] = uncontrolled[RAMPING] - weights[RAMPING_SCALE] * max(load - state[PREVIOUS], 0.0)
-    average, floor = month_mean[row], month_floor[row]
+    average, floor = months[row, MONTH_MEAN], months[row, MONTH_FLOOR]
     uncontrolled[LOAD_FACTOR] = weights[LOAD_FACTOR_SCALE] * peak_payment(
         load_uncontrolled, state[PEAK_UNCONTROLLED], average, floor
     )
@@ -87,4 +120,4 @@ def community_reward(
     state[PEAK_UNCONTROLLED] = max(state[PEAK_UNCONTROLLED], load_uncontrolled)
     state[PREVIOUS], state[PREVIOUS_UNCONTROLLED] = load, load_uncontrolled
     of_district = weights[RAMPING] * terms[RAMPING] + weights[LOAD_FACTOR] * terms[LOAD_FACTOR]
-    return of_district, mean / buildings + of_district
+    return of_district, total / buildings + of_district

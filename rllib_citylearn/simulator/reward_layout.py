@@ -1,0 +1,20 @@
+"""The order of what the team reward is made of, for kernels, tables and tensors alike."""
+
+from __future__ import annotations
+
+COST, CARBON, RAMPING, LOAD_FACTOR, ELECTRICITY, DEPARTURE, COMFORT = range(7)
+"""The terms; weights stand in this order, too."""
+
+TERM_COUNT = 7
+
+RAMPING_SCALE, LOAD_FACTOR_SCALE, DEPARTURE_SCALE = range(TERM_COUNT, TERM_COUNT + 3)
+"""Scales of terms that have one for the whole community; they follow the weights."""
+
+DISTRICT, MONTH_MEAN, MONTH_FLOOR, INHERITED_PEAK = range(4)
+"""Columns of a row's facts about the district and its month."""
+
+MISSING, DISCOMFORT = range(2)
+"""How people are served: kWh that leaving vehicles lack, and degC between the indoor temperature and the comfort band."""
+
+PREVIOUS, PREVIOUS_UNCONTROLLED, PEAK, PEAK_UNCONTROLLED = range(4)
+"""What the reward remembers of an episode."""
