@@ -16,17 +16,15 @@ from ray.rllib.utils.metrics import (
     NUM_MODULE_STEPS_SAMPLED_LIFETIME,
 )
 
-from rllib_citylearn.algorithm.names import COMMUNITY, EPISODE_KPIS
-
-WINDOW = 20
-"""Number of latest episodes over which episode KPIs are averaged."""
+from rllib_citylearn.algorithm.names import COMMUNITY
+from rllib_citylearn.env.metrics import log_episode
 
 
 class CommunityEnvRunner(MultiAgentEnvRunner):
     """Counts in plain integers while it samples and logs the sums when metrics are fetched.
 
     RLlib logs four values an agent and step, which for 17 buildings costs more than the networks. Episodes also report
-    their KPIs here (``info["episode"]``) and the team's return, which RLlib's own return is N times.
+    their KPIs and the means of their reward terms here, and the team's return, which RLlib's own return is N times.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -39,8 +37,7 @@ class CommunityEnvRunner(MultiAgentEnvRunner):
         if episode.is_done:
             self._episodes += 1
             info = next(iter(episode.agent_episodes.values())).get_infos(-1)
-            for name, value in info.get(EPISODE_KPIS, {}).items():
-                self.metrics.log_value(("kpis", name), value, window=WINDOW)
+            log_episode(self.metrics, info)
         return num_steps
 
     def get_metrics(self) -> Any:

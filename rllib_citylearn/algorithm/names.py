@@ -12,9 +12,6 @@ DISTRICT_REWARD = "district_reward"
 DISCOUNT = "discount"
 """Batch column ``[B]``: what the value of the next observation counts; zero after a termination."""
 
-EPISODE_KPIS = "episode"
-"""Key of the info in which an environment reports an episode's KPIs."""
-
 
 def community_of_agent(agent_id: object, episode: object = None, **kwargs: object) -> str:
     """Policy mapping: every agent belongs to the community. A module-level function, because episodes carry it."""

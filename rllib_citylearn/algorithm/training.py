@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from rllib_citylearn.algorithm.preset import Preset
 from rllib_citylearn.algorithm.validation import validate
 from rllib_citylearn.env.community_env import CityLearnMultiAgentEnv
+from rllib_citylearn.env.thermostats import DEVICES
 from rllib_citylearn.export.checkpoint import save_checkpoint
 from rllib_citylearn.local_ray import quiet
 
@@ -101,10 +102,14 @@ def check_data(preset: Preset, say: Callable[[str], None]) -> None:
         configs.append({**configs[0], "window": preset.report.window, "episode_steps": None, "starts": None})
     for config in configs:
         env = CityLearnMultiAgentEnv(config)
-    unpaid = sorted(set(env.features.actions) - {"electrical_storage", "cooling_storage", "heating_storage", "dhw_storage"})
+    weights = env.reward.weights
+    unpaid = [name for name in sorted(env.features.actions) if name in DEVICES and not weights.comfort]
+    unpaid += [
+        name for name in sorted(env.features.actions) if name.startswith("electric_vehicle") and not weights.departure
+    ]
     if unpaid:
         say(
-            f"Warning: the reward says nothing of comfort or of vehicles' departures, but the policy controls "
+            f"Warning: the weights of comfort or of vehicles' departures are zero, but the policy controls "
             f"{', '.join(unpaid)}. It may save by leaving people cold or cars empty; do not deploy it."
         )
 

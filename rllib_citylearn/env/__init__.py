@@ -12,12 +12,14 @@ if TYPE_CHECKING:
     from rllib_citylearn.env.community_env import CityLearnMultiAgentEnv
     from rllib_citylearn.env.config import CommunityEnvConfig
     from rllib_citylearn.env.features import CommunityFeatures, Feature
+    from rllib_citylearn.env.metrics import CommunityMetrics
     from rllib_citylearn.env.vector_env import CommunityVectorEnv
 
 _HOME = {
     "CityLearnMultiAgentEnv": "rllib_citylearn.env.community_env",
     "CommunityEnvConfig": "rllib_citylearn.env.config",
     "CommunityFeatures": "rllib_citylearn.env.features",
+    "CommunityMetrics": "rllib_citylearn.env.metrics",
     "CommunityVectorEnv": "rllib_citylearn.env.vector_env",
     "Feature": "rllib_citylearn.env.features",
     "community_features": "rllib_citylearn.env.citylearn_env",
@@ -28,6 +30,7 @@ __all__ = [
     "CityLearnMultiAgentEnv",
     "CommunityEnvConfig",
     "CommunityFeatures",
+    "CommunityMetrics",
     "CommunityVectorEnv",
     "Feature",
     "community_features",

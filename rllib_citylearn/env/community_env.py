@@ -10,6 +10,7 @@ import numpy as np
 from ray.rllib.env.multi_agent_env import MultiAgentEnv
 
 from rllib_citylearn.env.config import CommunityEnvConfig
+from rllib_citylearn.env.metrics import INFO_KPIS, INFO_TERMS
 from rllib_citylearn.env.reward import TERMS, RewardBuffers
 from rllib_citylearn.env.spaces import FeatureBox
 from rllib_citylearn.env.vector_env import CommunityVectorEnv, VectorStep
@@ -29,7 +30,8 @@ class CityLearnMultiAgentEnv(MultiAgentEnv):
     * ``district_reward``: the part that belongs to nobody alone;
     * ``terms``: the unweighted terms by name;
     * ``episode`` (last step only): the episode's KPIs relative to no control (1 = no control, lower is better) and
-      their ``score``.
+      their ``score``;
+    * ``episode_terms`` (last step only): the unweighted terms, averaged over the episode.
 
     Args:
         config: see ``CommunityEnvConfig``.
@@ -109,7 +111,7 @@ class CityLearnMultiAgentEnv(MultiAgentEnv):
         terms = dict(zip(TERMS, rewards.terms[0].tolist(), strict=True))
         shared: dict[str, Any] = {"district_reward": float(rewards.district[0]), "terms": terms}
         if result.episodes:
-            shared["episode"] = result.episodes[0]
+            shared |= {INFO_KPIS: result.episodes[0], INFO_TERMS: result.episode_terms[0]}
         parts = rewards.building[0].tolist()
         return {name: {"building_reward": part, **shared} for name, part in zip(self.possible_agents, parts, strict=True)}
 

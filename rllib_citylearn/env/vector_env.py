@@ -31,12 +31,14 @@ class VectorStep:
         rewards: the team reward and its parts.
         truncated: which episodes ended, bool ``[E]``; none ever terminates, the communities go on living.
         episodes: KPIs of the episodes that ended, by community: relative to no control (lower is better), and ``score``.
+        episode_terms: their unweighted reward terms, averaged over the hours.
     """
 
     observations: npt.NDArray[np.float32]
     rewards: RewardBuffers
     truncated: npt.NDArray[np.bool_]
     episodes: Mapping[int, Mapping[str, float]]
+    episode_terms: Mapping[int, Mapping[str, float]]
 
 
 class CommunityVectorEnv:
@@ -156,8 +158,14 @@ class CommunityVectorEnv:
         self._load += district
         np.maximum(self._peak, district, out=self._peak)
         truncated = self._elapsed >= self.episode_steps
-        episodes = {e: self._episode_kpis(e) for e in np.flatnonzero(truncated).tolist()}
-        return VectorStep(self.engine.observations, rewards, truncated, episodes)
+        ended = np.flatnonzero(truncated).tolist()
+        return VectorStep(
+            observations=self.engine.observations,
+            rewards=rewards,
+            truncated=truncated,
+            episodes={e: self._episode_kpis(e) for e in ended},
+            episode_terms={e: dict(zip(TERMS, (self._saved[e] / self.episode_steps).tolist(), strict=True)) for e in ended},
+        )
 
     def _choose_start(self) -> int:
         """The time step of the data at which the next episode starts."""

@@ -147,8 +147,9 @@ class _Schedule:
         rows = np.flatnonzero(self.vehicle >= 0)
         before = np.append(-1, self.vehicle[:-1])
         fresh = rows[(before[rows] != self.vehicle[rows]) | self.session_changed[rows]]
-        known = ~np.isnan(self.current_soc[rows])
-        start[rows, self.vehicle[rows]] = np.where(known, self.current_soc[rows], self.expected_soc[rows])
+        soc = np.where(np.isnan(self.current_soc[rows]), self.expected_soc[rows], self.current_soc[rows])
+        given = ~np.isnan(soc)
+        start[rows[given], self.vehicle[rows[given]]] = soc[given]
         for row in fresh:
             soc = self.current_soc[row]
             if np.isnan(soc):
