@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rllib_citylearn.algorithm.names import EPISODE_KPIS
+from rllib_citylearn.env.metrics import INFO_KPIS
 
 if TYPE_CHECKING:
     from rllib_citylearn.algorithm.maddpg import CooperativeMADDPG
@@ -43,4 +43,4 @@ class _Play:
         episodes = runner.sample(num_episodes=self.episodes, explore=False, force_reset=True)
         last_infos = [next(iter(episode.agent_episodes.values())).get_infos(-1) for episode in episodes]
         runner.get_metrics()  # RLlib's runner keeps finished episodes until somebody asks
-        return [info[EPISODE_KPIS] for info in last_infos]
+        return [info[INFO_KPIS] for info in last_infos]
