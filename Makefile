@@ -32,7 +32,7 @@ serve: $(INSTALLED) ## Serve the newest run on http://127.0.0.1:8000
 	@$(BIN)/rllib-citylearn serve
 
 test: $(INSTALLED) ## Run the tests a contributor needs (10 minutes at most on 2 cores)
-	@$(BIN)/python -m pytest -m "not slow and not cluster and not container and not browser and not gpu"
+	@$(BIN)/python -m pytest -n 2 -m "not slow and not cluster and not container and not browser and not gpu"
 
 bench: $(INSTALLED) ## Measure the engine beside CityLearn on this machine
 	@$(BIN)/rllib-citylearn bench engine
