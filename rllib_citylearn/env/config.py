@@ -45,6 +45,9 @@ class CommunityEnvConfig:
         random_seed: CityLearn's seed for what the schema leaves out; None keeps the schema's.
         reward_weights: weights of the reward's terms by name.
         ranges: physical ranges by feature name, as stored with a policy; None fits them to the data.
+        memory: whether buildings also see features of what they measured before, forecasts of their load among them.
+        forecast_noise: standard deviation of an error added to every forecast, as a share of the feature's range, 0 to 1;
+            for training only, so that a policy doesn't trust forecasts that are better here than elsewhere.
     """
 
     dataset: str = "citylearn_challenge_2022_phase_all"
@@ -58,9 +61,15 @@ class CommunityEnvConfig:
     random_seed: int | None = None
     reward_weights: Mapping[str, float] = field(default_factory=lambda: asdict(RewardWeights()))
     ranges: Mapping[str, Sequence[float]] | None = None
+    memory: bool = False
+    forecast_noise: float = 0.0
 
     def __post_init__(self) -> None:
         check_engine(self.engine)
+        if not 0.0 <= self.forecast_noise <= 1.0:
+            raise ConfigError(
+                f"forecast_noise is {self.forecast_noise}; give a share of each forecast's range between 0 and 1."
+            )
 
     @classmethod
     def from_dict(cls, config: Mapping[str, Any]) -> CommunityEnvConfig:
