@@ -59,7 +59,7 @@ class Engine(Protocol):
         """
 
     def measured(self) -> Doubles:
-        """What buildings measure now of ``measurements.QUANTITIES``, in physical units, ``[E, N, 4]``; zero if they don't."""
+        """What buildings measure now of ``measurements.QUANTITIES``, ``[E, N, 4]`` in physical units; zero if they don't."""
         ...
 
 

@@ -31,7 +31,7 @@ RATE = 0.15
 _NAMES = tuple(SOURCES)
 _BASE, _PROFILE = 0, len(FIELDS) - 1
 
-Whole = npt.NDArray[np.int64]
+Rows = npt.NDArray[np.int64]
 Doubles = npt.NDArray[np.float64]
 
 
@@ -48,19 +48,22 @@ class Memory:
 
     def __init__(self, features: CommunityFeatures, communities: int = 1) -> None:
         count = len(features.agents)
-        self._held: Whole = np.zeros((len(FIELDS), communities, count, HOURS), np.int64)
-        self._forecast: Doubles = np.zeros((communities, count, HOURS))
-        # All communities write into the same slot in turn, whenever their own memory began.
-        self._slot = HOURS - 1
-        self._seen: Whole = np.zeros(communities, np.int64)
         needed = {source for name in features.memory for source in SOURCES[name]}
         self.fields = tuple(field for field, sources in FIELDS.items() if needed.intersection(sources))
-        self._take: Whole = np.array([_NAMES.index(name) for name in features.memory], np.int64)
+        # Whole numbers, held as floats: their sums are exact. All communities write into the same slot in turn.
+        self._held: Doubles = np.zeros((len(FIELDS), HOURS, communities, count))
+        self._sums: Doubles = np.zeros((_PROFILE, communities, count))
+        self._forecast: Doubles = np.zeros((communities, count, HOURS))
+        self._slot = HOURS - 1
+        self._seen: Rows = np.zeros(communities, np.int64)
+        self._take = np.array([_NAMES.index(name) for name in features.memory], np.int64)
         self._columns = slice(len(features.columns) - len(features.memory), None)
+        # Encoding is x -> 2 (x - low) / (high - low) - 1, and everything is zero where masked.
         used = [features.feature(name) for name in features.memory]
-        self._low = np.array([feature.low for feature in used])
-        self._span = np.array([feature.high - feature.low for feature in used])
-        self._mask = features.observation_mask[:, self._columns].astype(np.float64)
+        low, high = np.array([(feature.low, feature.high) for feature in used]).reshape(-1, 2).T
+        mask = features.observation_mask[:, self._columns]
+        self._gain = 2.0 / (high - low) * mask
+        self._offset = -(high + low) / (high - low) * mask
 
     def start(self, communities: npt.ArrayLike, measured: npt.ArrayLike) -> None:
         """Forget what these communities remember and begin with a first measurement.
@@ -70,10 +73,8 @@ class Memory:
             measured: ``QUANTITIES`` of each building of these, ``[len(communities), N, 4]`` in the features' units.
         """
         which = np.asarray(communities, np.int64)
-        self._held[:, which] = 0
-        self._forecast[which] = 0.0
-        self._seen[which] = 0
-        self._note(which, np.asarray(measured))
+        self._forget(which)
+        self._note(which, np.asarray(measured, np.float64))
 
     def update(self, measured: npt.ArrayLike) -> None:
         """Take down the next hour of all communities.
@@ -82,38 +83,46 @@ class Memory:
             measured: ``QUANTITIES`` of each building, ``[E, N, 4]`` in the features' units.
         """
         self._slot = (self._slot + 1) % HOURS
-        self._note(slice(None), np.asarray(measured))
+        self._note(slice(None), np.asarray(measured, np.float64))
 
-    def _note(self, which: Any, measured: npt.NDArray[Any]) -> None:
+    def _forget(self, which: Any) -> None:
+        self._held[:, :, which] = 0.0
+        self._sums[:, which] = 0.0
+        self._forecast[which] = 0.0
+        self._seen[which] = 0
+
+    def _note(self, which: Any, measured: Doubles) -> None:
         # CityLearn shows some numbers with 32 bits and some with 64: one rounding for all, wherever they come from.
-        clipped = np.clip(measured, -LIMIT, LIMIT).astype(np.float32)
-        units = np.rint(clipped.astype(np.float64) * SCALE).astype(np.int64)
+        single = np.minimum(np.maximum(measured, -LIMIT), LIMIT).astype(np.float32)
+        units = np.rint(np.multiply(single, SCALE, dtype=np.float64))
         base = units[..., 0] - units[..., 1]
-        slot, profile = self._slot, self._held[_PROFILE][which, :, self._slot]
-        known = (self._seen[which] >= HOURS)[:, None]
-        profile = np.where(known, np.rint(profile + RATE * (base - profile)), base).astype(np.int64)
-        for held, values in zip(self._held, (base, units[..., 2], units[..., 3], profile), strict=True):
-            held[which, :, slot] = values
-        self._forecast[which, :, slot] = _blend(base, profile)
+        held = self._held[:, self._slot]
+        profile = held[_PROFILE, which]
+        rate = np.where(self._seen[which] < HOURS, 1.0, RATE)[:, None]  # the first value is taken as it is
+        profile = np.rint(profile + rate * (base - profile))
+        for i, values in enumerate((base, units[..., 2], units[..., 3])):
+            self._sums[i, which] += values - held[i, which]
+            held[i, which] = values
+        held[_PROFILE, which] = profile
+        self._forecast[which, :, self._slot] = _blend(base, profile)
         self._seen[which] = np.minimum(self._seen[which] + 1, HOURS)
 
     def features(self, communities: npt.ArrayLike | None = None) -> Doubles:
         """Raw memory features of some communities (None: of all), ``[len(communities), N, M]``."""
-        which: Any = slice(None) if communities is None else np.asarray(communities, np.int64)
-        seen, forecast = self._seen[which], self._forecast[which]
-        means = [history[which].sum(-1) / np.maximum(seen, 1)[:, None] for history in self._held[:_PROFILE]]
-        base = self._held[_BASE][which]
-        if (seen < HOURS).any():
+        which = _selected(communities)
+        seen, forecast, base = self._seen[which], self._forecast[which], self._held[_BASE][:, which]
+        means = self._sums[:, which] / np.maximum(seen, 1)[:, None]
+        if seen.min(initial=HOURS) < HOURS:
             ago = (self._slot - np.arange(HOURS)) % HOURS
-            unseen = (ago >= seen[:, None])[:, None]
-            forecast = np.where(unseen, means[0][..., None], forecast)
-            base = np.where(unseen, -MOST, base)
-        values = np.empty((*base.shape[:2], len(_NAMES)))
+            unseen = ago >= seen[:, None]
+            forecast = np.where(unseen[:, None], means[_BASE][..., None], forecast)
+            base = np.where(unseen.T[..., None], -MOST, base)
+        values = np.empty((*forecast.shape[:2], len(_NAMES)))
         later = HOURS - 1 - self._slot  # slots behind the present one hold the hours that come next
         values[..., :later] = forecast[..., self._slot + 1 :]
         values[..., later:HOURS] = forecast[..., : self._slot + 1]
-        values[..., HOURS] = means[0]
-        values[..., HOURS + 1] = base.max(-1)
+        values[..., HOURS] = means[_BASE]
+        values[..., HOURS + 1] = base.max(0)
         values[..., HOURS + 2] = means[1]
         values[..., HOURS + 3] = means[2]
         values /= SCALE
@@ -122,20 +131,16 @@ class Memory:
     def write(self, observations: npt.NDArray[np.float32], communities: npt.ArrayLike | None = None) -> None:
         """Fill the memory columns of encoded observations, float32 ``[E, N, D]``, of some communities or all."""
         encoded = self.features(communities)
-        encoded -= self._low
-        encoded *= 2.0 / self._span
-        encoded -= 1.0
-        np.clip(encoded, -1.0, 1.0, out=encoded)
-        encoded *= self._mask
-        which: Any = slice(None) if communities is None else np.asarray(communities, np.int64)
-        observations[which, :, self._columns] = encoded
+        encoded *= self._gain
+        encoded += self._offset
+        np.maximum(encoded, -1.0, out=encoded)
+        np.minimum(encoded, 1.0, out=encoded)
+        observations[_selected(communities), :, self._columns] = encoded
 
     def to_json(self, e: int = 0) -> dict[str, list[list[int]]]:
         """What community ``e`` remembers, as its ``fields``: N lists of as many whole numbers as hours were seen."""
-        when = self._when(int(self._seen[e]))
-        return {
-            field: held[e][:, when].tolist() for field, held in zip(FIELDS, self._held, strict=True) if field in self.fields
-        }
+        held = self._held[:, self._slots(int(self._seen[e])), e].astype(np.int64)
+        return {field: rows.T.tolist() for field, rows in zip(FIELDS, held, strict=True) if field in self.fields}
 
     def from_json(self, content: Any, e: int = 0, name: str = "memory") -> None:
         """Let community ``e`` remember what ``to_json`` gave, here or elsewhere.
@@ -148,20 +153,24 @@ class Memory:
         Raises:
             FeatureError: what is not a memory of this community; the sentence names the place.
         """
-        hours = check_memory(content, self.fields, self._held.shape[2], name)
-        when = self._when(hours)
-        self._held[:, e] = 0
-        self._forecast[e] = 0.0
-        for field, held in zip(FIELDS, self._held, strict=True):
+        hours = check_memory(content, self.fields, self._held.shape[-1], name)
+        slots = self._slots(hours)
+        self._forget(e)
+        for i, field in enumerate(FIELDS):
             if field in self.fields:
-                held[e][:, when] = content[field]
-        self._forecast[e][:, when] = _blend(self._held[_BASE, e][:, when], self._held[_PROFILE, e][:, when])
+                self._held[i, slots, e] = np.array(content[field], np.float64).T
+        self._sums[:, e] = self._held[:_PROFILE, :, e].sum(1)
+        self._forecast[e] = _blend(self._held[_BASE, :, e], self._held[_PROFILE, :, e]).T
         self._seen[e] = hours
 
-    def _when(self, hours: int) -> Whole:
-        """Slots of the latest hours, the latest last."""
+    def _slots(self, hours: int) -> Rows:
+        """Where the latest hours stand, the latest last."""
         return (self._slot - np.arange(hours)[::-1]) % HOURS
 
 
-def _blend(yesterday: Whole, profile: Whole) -> Doubles:
+def _selected(communities: npt.ArrayLike | None) -> Any:
+    return slice(None) if communities is None else np.asarray(communities, np.int64)
+
+
+def _blend(yesterday: Doubles, profile: Doubles) -> Doubles:
     return YESTERDAY * yesterday + (1.0 - YESTERDAY) * profile

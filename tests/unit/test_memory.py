@@ -89,7 +89,8 @@ def test_columns_are_the_last_and_lie_within_the_ranges() -> None:
     for n, agent in enumerate(features.agents):
         for i, name in enumerate(features.memory):
             (encoded,) = features.feature(name).encode(memory.features()[0, n, i])
-            assert observations[0, n, i - 28] == (np.float32(encoded) if name in agent.memory else 0.0)
+            wanted = encoded if name in agent.memory else 0.0
+            assert observations[0, n, i - 28] == pytest.approx(wanted, abs=1e-6)
     memory.update(np.full((1, 3, 4), 1e300))
     memory.write(observations)
     assert np.abs(observations).max() <= 1.0
