@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from rllib_citylearn.env.features import CommunityFeatures
 from rllib_citylearn.env.measurements import SOURCES
-from rllib_citylearn.env.memory_format import FIELDS, HOURS, LIMIT, MOST, SCALE, check_memory
+from rllib_citylearn.env.memory_format import FIELDS, HOURS, LIMIT, MOST, SCALE, read_memory
 
 YESTERDAY = 0.3
 """Weight of the value of yesterday in a forecast; the rest is the profile's."""
@@ -153,12 +153,13 @@ class Memory:
         Raises:
             FeatureError: what is not a memory of this community; the sentence names the place.
         """
-        hours = check_memory(content, self.fields, self._held.shape[-1], name)
+        numbers = read_memory(content, self.fields, self._held.shape[-1], name)
+        hours = next(iter(numbers.values())).shape[1]
         slots = self._slots(hours)
         self._forget(e)
         for i, field in enumerate(FIELDS):
-            if field in self.fields:
-                self._held[i, slots, e] = np.array(content[field], np.float64).T
+            if field in numbers:
+                self._held[i, slots, e] = numbers[field].T
         self._sums[:, e] = self._held[:_PROFILE, :, e].sum(1)
         self._forecast[e] = _blend(self._held[_BASE, :, e], self._held[_PROFILE, :, e]).T
         self._seen[e] = hours

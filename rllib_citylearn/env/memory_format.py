@@ -7,7 +7,11 @@ each hour seen, the latest last, in units of 1 / ``SCALE`` kWh (kgCO2/kWh).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from rllib_citylearn.env.measurements import QUANTITIES
 from rllib_citylearn.errors import FeatureError
@@ -33,23 +37,18 @@ FIELDS: Mapping[str, Sequence[str]] = {
 """What is remembered of each of the last 24 hours, with the quantities it comes from; the profile's numbers are those of the
 same hours of the day."""
 
-_AN_HOUR = "one for each hour seen, the same number everywhere"
 
-
-def check_memory(content: Any, fields: Sequence[str], buildings: int, name: str) -> int:
-    """Refuse what is not the memory of a community.
+def read_memory(content: Any, fields: Sequence[str], buildings: int, name: str) -> dict[str, npt.NDArray[np.float64]]:
+    """The numbers in the memory of a community, ``[N, hours]`` by field.
 
     Args:
         content: a value from outside, of any type.
         fields: the fields it has to have.
         buildings: number N.
-        name: what the caller calls it, for the message.
-
-    Returns:
-        How many hours were seen.
+        name: what the caller calls it, for the message of an error.
 
     Raises:
-        FeatureError: a sentence with the place and what was expected there.
+        FeatureError: what is not a memory of this community; the sentence names the place and what was expected there.
     """
     if not isinstance(content, dict) or set(content) != set(fields):
         raise FeatureError(
@@ -57,15 +56,26 @@ def check_memory(content: Any, fields: Sequence[str], buildings: int, name: str)
             "or none to begin afresh."
         )
     hours = 0
+    numbers = {}
     for field in fields:
         rows = content[field]
         if not isinstance(rows, list) or len(rows) != buildings:
             raise FeatureError(f"{name}.{field} is not a list of {buildings} lists, one a building; send back what came.")
         for i, row in enumerate(rows):
-            place = f"{name}.{field}[{i}]"
             if not isinstance(row, list) or not 1 <= len(row) <= HOURS or len(row) != (hours or len(row)):
-                raise FeatureError(f"{place} is not a list of {hours or f'1 to {HOURS}'} whole numbers, {_AN_HOUR}.")
+                raise FeatureError(
+                    f"{name}.{field}[{i}] is not a list of {hours or f'1 to {HOURS}'} whole numbers, one for each hour "
+                    "seen, the same number everywhere; send back what came."
+                )
             hours = len(row)
-            if set(map(type, row)) != {int} or min(row) < -MOST or max(row) > MOST:
-                raise FeatureError(f"{place} has something else than whole numbers between {-MOST} and {MOST}.")
-    return hours
+        flat = list(chain.from_iterable(rows))
+        if not _fit(flat):
+            i = next(i for i, row in enumerate(rows) if not _fit(row))
+            raise FeatureError(f"{name}.{field}[{i}] has something else than whole numbers between {-MOST} and {MOST}.")
+        numbers[field] = np.array(flat, np.float64).reshape(buildings, hours)
+    return numbers
+
+
+def _fit(values: list[Any]) -> bool:
+    """Whether these are whole numbers that can be kept; true and false are none."""
+    return set(map(type, values)) == {int} and min(values) >= -MOST and max(values) <= MOST

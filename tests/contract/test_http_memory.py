@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 from typing import Any
 
 import httpx
@@ -38,6 +39,14 @@ def ask(policy: PolicyRuntime, method: str, url: str, body: Any = None) -> httpx
     async def send() -> httpx.Response:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
             return await client.request(method, url, json=body)
+
+    return asyncio.run(send())
+
+
+def post(app: PolicyApp, body: bytes) -> httpx.Response:
+    async def send() -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+            return await client.post("/predict", content=body)
 
     return asyncio.run(send())
 
@@ -124,6 +133,44 @@ def test_memories_have_to_fit_the_batch(policy: PolicyRuntime) -> None:
     assert "memory[1] is not an object" in response.json()["detail"]
 
 
+def test_mutated_memories_never_fail_the_server(policy: PolicyRuntime) -> None:
+    """Bytes changed, cut, repeated and spliced in: 200 or 4xx, and valid JSON either way."""
+    chance = random.Random(7)
+    rows = observations(policy.community, 0)
+    whole = json.dumps({"memory": predict(policy, observations=rows)["memory"], "observations": rows}).encode()
+    end = whole.index(b'"observations"')
+    splices = [
+        b"NaN",
+        b"null",
+        b"[",
+        b"]",
+        b"{",
+        b"}",
+        b"-",
+        b"1e999",
+        b"9" * 400,
+        b"0.5",
+        b"true",
+        b",",
+        b"1,1",
+        b"",
+        b"\xff",
+    ]
+    app = PolicyApp(max_body_bytes=100_000)
+    app.load(policy)
+    statuses = set()
+    for _ in range(400):
+        body = bytearray(whole)
+        for _ in range(chance.randint(1, 3)):
+            place = chance.randrange(end)
+            body[place : place + chance.randint(0, 5)] = chance.choice(splices)
+        response = post(app, bytes(body))
+        assert response.status_code in (200, 400, 422), bytes(body)
+        statuses.add(response.status_code)
+        response.json()
+    assert statuses == {200, 400, 422}
+
+
 def test_the_manifest_says_so(policy: PolicyRuntime, forgetful: PolicyRuntime) -> None:
     manifest = policy.manifest.to_dict()["community"]
     assert [f["name"] for f in manifest["features"] if f["source"] == "memory"] == list(policy.community.memory)
@@ -134,7 +181,7 @@ def test_the_manifest_says_so(policy: PolicyRuntime, forgetful: PolicyRuntime) -
 def test_bodies_with_memory_stay_small(policy: PolicyRuntime) -> None:
     """At most ten characters a number: three buildings with 2 fields of 24 hours, measured up to 7.5 kWh."""
     memory = Memory(policy.community)
-    random = np.random.default_rng(0)
+    generator = np.random.default_rng(0)
     for _ in range(30):
-        memory.update(random.uniform(-7.5, 7.5, (1, 3, 4)))
+        memory.update(generator.uniform(-7.5, 7.5, (1, 3, 4)))
     assert len(json.dumps(memory.to_json())) < 3 * 2 * 24 * 10

@@ -13,6 +13,7 @@ import pytest
 from rllib_citylearn.env import CityLearnMultiAgentEnv
 from rllib_citylearn.env.citylearn_env import community_features, make_citylearn_env
 from rllib_citylearn.env.config import CommunityEnvConfig
+from rllib_citylearn.env.memory import Memory
 from rllib_citylearn.env.vector_env import CommunityVectorEnv
 from rllib_citylearn.evaluation import rollout
 from rllib_citylearn.evaluation.bundle_controller import BundleController
@@ -64,8 +65,8 @@ def bundle(challenge_2022: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 def test_all_paths_see_the_same(config: CommunityEnvConfig, bundle: Path, challenge_2022: Path) -> None:
     seen, paths = {}, {}
+    controller = Observed("policy", bundle)  # for one episode after the other, which must not remember each other
     for engine in ("fast", "citylearn"):
-        controller = Observed("policy", bundle)
         env = make_citylearn_env(challenge_2022, buildings=BUILDINGS, window=WINDOW)
         paths[engine] = rollout(controller, env, engine=engine)
         seen[f"evaluation, {engine}"] = controller.network.heard
@@ -114,6 +115,27 @@ def test_memory_is_what_the_buildings_measured(config: CommunityEnvConfig) -> No
         feature, column = env.features.feature(name), env.features.columns.index(name)
         decoded = feature.low + (observations[0, :, column] + 1) / 2 * (feature.high - feature.low)
         assert np.allclose(decoded, values, atol=3e-4), name
+
+
+def test_the_forecast_is_as_good_as_documented(challenge_2022: Path) -> None:
+    """Mean absolute error of a year's forecasts, 1 to 24 h ahead, of buildings 1-5 (docs/decisions/0007)."""
+    env = make_citylearn_env(challenge_2022, buildings=[f"Building_{n}" for n in range(1, 6)])
+    features = community_features(env, memory=True)
+    measured = np.zeros((8760, 5, 4))
+    for n, building in enumerate(env.buildings):
+        simulation = building.energy_simulation
+        measured[:, n, 0] = simulation.non_shiftable_load
+        measured[:, n, 1] = building.pv.get_generation(simulation.solar_generation)
+    base = measured[..., 0] - measured[..., 1]
+    memory, blend, yesterday = Memory(features), [], []
+    for t in range(8760 - 24):
+        memory.update(measured[t][None])
+        if t >= 24:
+            ahead = base[t + 1 : t + 25]
+            blend.append(np.abs(memory.features()[0, :, :24].T - ahead).mean())
+            yesterday.append(np.abs(base[t - 23 : t + 1] - ahead).mean())
+    assert np.mean(blend) == pytest.approx(0.525, abs=0.001)
+    assert np.mean(yesterday) == pytest.approx(0.595, abs=0.001)
 
 
 def test_communities_that_start_apart_remember_apart(config: CommunityEnvConfig) -> None:
