@@ -10,10 +10,11 @@ from typing import Any
 
 import msgspec
 
+from rllib_citylearn.errors import FeatureError
 from rllib_citylearn.export.runtime import PolicyRuntime
 from serve.metrics import CONTENT_TYPE, Metrics
 from serve.problems import ProblemError
-from serve.schemas import Actions, read_batch
+from serve.schemas import Actions, read_request
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -40,7 +41,8 @@ class PolicyApp:
     """Routes requests to a policy.
 
     ====================  ====================================================================================
-    ``POST /predict``     ``{"observations": [[...], ...]}`` -> ``{"actions": [[...], ...]}``, or a batch of both
+    ``POST /predict``     ``{"observations": [[...], ...]}`` -> ``{"actions": [[...], ...]}``, or a batch of both;
+                          a policy with memory also answers ``"memory"``, to be sent with the next observations
     ``GET /example``      a body for ``/predict`` that fits the policy
     ``GET /health``       200 while the process answers
     ``GET /ready``        200 once a policy is loaded and has run, 503 before
@@ -120,11 +122,17 @@ class PolicyApp:
         return JSON, self._predict(policy, await self._read_body(scope, receive))
 
     def _predict(self, policy: PolicyRuntime, body: bytes) -> bytes:
-        batch, nested = read_batch(body, policy.community)
-        actions = policy.batch_actions(batch)
-        for rows in batch:
+        request = read_request(body, policy.community)
+        try:
+            actions, memories = policy.predict(request.batch, request.memories)
+        except FeatureError as error:
+            raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
+        for rows in request.batch:
             self._metrics.count_clipped(policy.clipped(rows))
-        return msgspec.json.encode(Actions(actions if nested else actions[0]))
+        answer = Actions(actions if request.nested else actions[0])
+        if memories:
+            answer.memory = memories if request.nested else memories[0]
+        return msgspec.json.encode(answer)
 
     async def _read_body(self, scope: Scope, receive: Receive) -> bytes:
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}

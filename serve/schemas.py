@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -16,6 +17,22 @@ from serve.problems import ProblemError
 Rows = list[list[float]]
 
 FIELD = "observations"
+MEMORY = "memory"
+
+
+@dataclass(frozen=True)
+class Request:
+    """A checked body of ``POST /predict``.
+
+    Attributes:
+        batch: the observations of B communities.
+        memories: what each of them remembers, unchecked; None where it begins afresh. None as a whole: not in the body.
+        nested: whether the body held a batch, or a single community without the list around it.
+    """
+
+    batch: list[Rows]
+    memories: list[Any] | None
+    nested: bool
 
 
 class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -31,9 +48,15 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class Actions(msgspec.Struct):
-    """Answer to ``POST /predict``: CityLearn's actions, nested like the observations of the request."""
+    """Answer to ``POST /predict``: CityLearn's actions, nested like the observations of the request.
+
+    Attributes:
+        actions: one row a building.
+        memory: to be sent back with the next observations; left out by policies without memory.
+    """
 
     actions: list[Any]
+    memory: Any = msgspec.UNSET
 
 
 def settings(config: Any) -> Settings:
@@ -54,45 +77,59 @@ def settings(config: Any) -> Settings:
     return result
 
 
-def read_batch(body: bytes, community: CommunityFeatures) -> tuple[list[Rows], bool]:
+def read_request(body: bytes, community: CommunityFeatures) -> Request:
     """Decode and check the body of ``POST /predict``.
 
     Args:
         body: the JSON text.
         community: the feature table that the observations have to fit.
 
-    Returns:
-        The observations as a batch of communities, and whether the request nested them so.
-
     Raises:
         ProblemError: 400 for what is not JSON, 422 for JSON that does not fit; the detail names the place.
     """
     document, flaw = _decode(body)
-    batch, nested = _checked(document, community)
+    request = _checked(document, community)
     if flaw:
         raise _invalid(flaw)
-    return batch, nested
+    return request
 
 
-def _checked(document: Any, community: CommunityFeatures) -> tuple[list[Rows], bool]:
+def _checked(document: Any, community: CommunityFeatures) -> Request:
     if not isinstance(document, dict):
         raise _unprocessable(f'The body is not a JSON object; expected {{"{FIELD}": [[...], ...]}}.')
     if FIELD not in document:
         raise _unprocessable(f"The body has no field '{FIELD}'; expected {{\"{FIELD}\": [[...], ...]}}.")
-    unknown = [name for name in document if name != FIELD]
+    known = (FIELD, MEMORY) if community.memory else (FIELD,)
+    unknown = [name for name in document if name not in known]
     if unknown:
-        raise _unprocessable(f"The body has the unknown field {ascii(unknown[0])[:60]}; expected is only '{FIELD}'.")
+        expected = " and ".join(f"'{name}'" for name in known)
+        raise _unprocessable(f"The body has the unknown field {ascii(unknown[0])[:60]}; expected is only {expected}.")
     observations = document[FIELD]
     is_batch = _is_batch(observations)
     try:
         if not is_batch:
             check_rows(community, observations, FIELD)
-            return [observations], False
+            return Request([observations], _memories(document, 1, nested=False), nested=False)
         for index, rows in enumerate(observations):
             check_rows(community, rows, f"{FIELD}[{index}]")
     except FeatureError as error:
         raise _unprocessable(str(error)) from error
-    return observations, True
+    return Request(observations, _memories(document, len(observations), nested=True), nested=True)
+
+
+def _memories(document: dict[str, Any], count: int, *, nested: bool) -> list[Any] | None:
+    """The memory of each community in the body; null stands for none, as if it were left out."""
+    memory = document.get(MEMORY)
+    if memory is None:
+        return None
+    if not nested:
+        return [memory]
+    if not isinstance(memory, list) or len(memory) != count:
+        raise _unprocessable(
+            f"'{MEMORY}' is not a list of {count}, one for each of the {count} observations; send the list of the last "
+            "answer, with null where a community begins afresh."
+        )
+    return memory
 
 
 def _is_batch(observations: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from rllib_citylearn.env.features import AgentFeatures, CommunityFeatures
+from rllib_citylearn.env.measurements import memory_names, memory_ranges
 from rllib_citylearn.export import Bundle, Manifest, write_bundle
 
 HINT_SIZE = 3
@@ -40,6 +42,12 @@ def small_community() -> CommunityFeatures:
         ],
         {"non_shiftable_load": (0.0, 7.5)},
     )
+
+
+def remembering(community: CommunityFeatures) -> CommunityFeatures:
+    """The same community with memory features."""
+    agents = [replace(agent, memory=memory_names(agent.features)) for agent in community.agents]
+    return CommunityFeatures(agents, {**memory_ranges(community.ranges), **community.ranges})
 
 
 def weights(community: CommunityFeatures) -> dict[str, np.ndarray]:
@@ -122,9 +130,9 @@ def small_manifest(community: CommunityFeatures, name: str = "test-policy") -> M
     )
 
 
-def write_small_bundle(path: Path, *, name: str = "test-policy", bias: float = 0.0) -> Bundle:
+def write_small_bundle(path: Path, *, name: str = "test-policy", bias: float = 0.0, memory: bool = False) -> Bundle:
     """Write a bundle of the small community to ``path``."""
-    community = small_community()
+    community = remembering(small_community()) if memory else small_community()
     return write_bundle(path, manifest=small_manifest(community, name), models=small_models(community, bias=bias))
 
 

@@ -166,6 +166,7 @@ class Preset:
             starts=self.validation.starts,
             episode_steps=self.validation.episode_steps,
             random_initial_soc=False,
+            forecast_noise=0.0,
         )
 
     def config(self) -> CooperativeMADDPGConfig:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rllib_citylearn.env.community_env import CityLearnMultiAgentEnv
     from rllib_citylearn.env.config import CommunityEnvConfig
     from rllib_citylearn.env.features import CommunityFeatures, Feature
+    from rllib_citylearn.env.memory import Memory
     from rllib_citylearn.env.metrics import CommunityMetrics
     from rllib_citylearn.env.vector_env import CommunityVectorEnv
 
@@ -22,6 +23,7 @@ _HOME = {
     "CommunityMetrics": "rllib_citylearn.env.metrics",
     "CommunityVectorEnv": "rllib_citylearn.env.vector_env",
     "Feature": "rllib_citylearn.env.features",
+    "Memory": "rllib_citylearn.env.memory",
     "community_features": "rllib_citylearn.env.citylearn_env",
     "make_citylearn_env": "rllib_citylearn.env.citylearn_env",
 }
@@ -33,6 +35,7 @@ __all__ = [
     "CommunityMetrics",
     "CommunityVectorEnv",
     "Feature",
+    "Memory",
     "community_features",
     "make_citylearn_env",
 ]

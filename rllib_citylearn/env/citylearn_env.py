@@ -15,6 +15,7 @@ from rllib_citylearn.env.features import (
     fitted_ranges,
     table_names,
 )
+from rllib_citylearn.env.measurements import memory_names, memory_ranges
 from rllib_citylearn.errors import ConfigError, DatasetError
 
 if TYPE_CHECKING:
@@ -143,29 +144,36 @@ def read_schema(schema: str | Path) -> dict[str, Any]:
     return {**read_description(folder), "root_directory": str(folder.resolve())}
 
 
-def community_features(env: CityLearnEnv, ranges: Mapping[str, Sequence[float]] | None = None) -> CommunityFeatures:
+def community_features(
+    env: CityLearnEnv, ranges: Mapping[str, Sequence[float]] | None = None, *, memory: bool = False
+) -> CommunityFeatures:
     """The feature table of a CityLearn environment.
 
     Args:
         env: an environment from ``make_citylearn_env``.
         ranges: physical ranges by feature name, as stored with a trained policy; None fits the ranges of
             energies, powers, prices and carbon intensity to this data set.
+        memory: whether the buildings have memory features too (``rllib_citylearn.env.memory``).
     """
     agents = []
     spaces = zip(env.buildings, env.observation_names, env.action_names, env.action_space, strict=True)
     for building, observation_names, action_names, action_space in spaces:
+        names = tuple(table_names(observation_names))
         agents.append(
             AgentFeatures(
                 name=building.name,
-                features=tuple(table_names(observation_names)),
+                features=names,
                 descriptors=_descriptors(building),
                 actions=tuple(table_names(action_names)),
                 action_low=tuple(float(x) for x in action_space.low),
                 action_high=tuple(float(x) for x in action_space.high),
+                memory=memory_names(names) if memory else (),
             )
         )
     if ranges is None:
         ranges = fitted_ranges(_maxima(env, agents))
+    if memory:
+        ranges = {**memory_ranges(ranges), **ranges}
     return CommunityFeatures(agents, ranges)
 
 

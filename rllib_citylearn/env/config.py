@@ -47,6 +47,9 @@ class CommunityEnvConfig:
         team_share: how much of every agent's reward is the team's, 0 to 1; the rest is what its own building and the
             district earned. 1 is one team reward for all, 0 individual ones. Their mean is the team's in any case.
         ranges: physical ranges by feature name, as stored with a policy; None fits them to the data.
+        memory: whether buildings also see features of what they measured before, forecasts of their load among them.
+        forecast_noise: standard deviation of an error added to every forecast, as a share of the feature's range, 0 to 1;
+            for training only, so that a policy doesn't trust forecasts that are better here than elsewhere.
     """
 
     dataset: str = "citylearn_challenge_2022_phase_all"
@@ -61,12 +64,18 @@ class CommunityEnvConfig:
     reward_weights: Mapping[str, float] = field(default_factory=lambda: asdict(RewardWeights()))
     team_share: float = 1.0
     ranges: Mapping[str, Sequence[float]] | None = None
+    memory: bool = False
+    forecast_noise: float = 0.0
 
     def __post_init__(self) -> None:
         check_engine(self.engine)
         if not 0.0 <= self.team_share <= 1.0:
             raise ConfigError(
                 f"team_share is {self.team_share}; give a number from 0 (each agent its own reward) to 1 (one team reward)."
+            )
+        if not 0.0 <= self.forecast_noise <= 1.0:
+            raise ConfigError(
+                f"forecast_noise is {self.forecast_noise}; give a share of each forecast's range between 0 and 1."
             )
 
     @classmethod

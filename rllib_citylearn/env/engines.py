@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from rllib_citylearn.env.config import FAST
 from rllib_citylearn.env.features import CommunityFeatures
+from rllib_citylearn.env.measurements import QUANTITIES, Measurements
 from rllib_citylearn.env.reward import RewardBuffers, TeamReward
 from rllib_citylearn.env.service import ServiceMeter
 from rllib_citylearn.errors import EngineError
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 Doubles = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
+
+_NET = QUANTITIES.index("net_electricity_consumption")  # the only one that depends on the control
 
 
 class Engine(Protocol):
@@ -56,6 +59,10 @@ class Engine(Protocol):
             EngineError: actions of another shape, actions that are no numbers, or no data left.
         """
 
+    def measured(self) -> Doubles:
+        """What buildings measure now of ``measurements.QUANTITIES``, ``[E, N, 4]`` in physical units; zero if they don't."""
+        ...
+
 
 class FastEngine:
     """The compiled kernels (``rllib_citylearn.simulator``).
@@ -78,6 +85,8 @@ class FastEngine:
         self.observations = self.community.observations
         self.net_kwh = self.community.net_kwh
         self.rewards = self.community.rewards
+        self._measurable = Measurements(features).present
+        self._known: Doubles | None = None
 
     def reset(self, communities: Rows, rows: Rows, seeds: Rows, initial_soc: Doubles | None) -> None:
         """See ``Engine.reset``."""
@@ -89,6 +98,18 @@ class FastEngine:
             self.community.step_physical(actions)
         else:
             self.community.step(actions)
+
+    def measured(self) -> Doubles:
+        """See ``Engine.measured``."""
+        if self._known is None:
+            series = self.community.description.observations.series
+            self._known = np.zeros((self.community.rows, *self._measurable.shape))
+            for n, q in np.argwhere(self._measurable).tolist():
+                if q != _NET:
+                    self._known[:, n, q] = series[n, QUANTITIES[q]]
+        values: Doubles = self._known[self.community.clock]
+        values[..., _NET] = np.where(self._measurable[:, _NET], self.net_kwh, 0.0)
+        return values
 
 
 class CityLearnEngine:
@@ -119,6 +140,8 @@ class CityLearnEngine:
         self._service = np.zeros((communities, len(features.agents), 2))
         self._state = np.zeros((communities, 4))
         self._rows = np.zeros(communities, np.int64)
+        self._raw: list[Any] = [[np.zeros(len(agent.features)) for agent in features.agents]] * communities
+        self._measurements = Measurements(features)
 
     def reset(self, communities: Rows, rows: Rows, seeds: Rows, initial_soc: Doubles | None) -> None:
         """See ``Engine.reset``."""
@@ -134,6 +157,7 @@ class CityLearnEngine:
             observations, _ = env.reset()
             # CityLearn draws the drift of vehicles from its seed plus a count of its resets.
             env._ev_drift_random_state = np.random.RandomState(int(seed) % 2**32)
+            self._raw[e] = observations
             self.observations[e] = self._features.encode(observations)
             self._rows[e] = row
         self._state[communities] = self._reward.start(rows + self._first)
@@ -152,6 +176,7 @@ class CityLearnEngine:
         for e, env in enumerate(self.environments):
             rows = self._features.own_actions(actions[e]) if physical else self._features.decode_actions(actions[e])
             observations, *_ = env.step(rows)
+            self._raw[e] = observations
             self.observations[e] = self._features.encode(observations)
             # CityLearn's clock already stands on the next hour.
             index = env.time_step - 1
@@ -159,6 +184,10 @@ class CityLearnEngine:
             self._service[e] = self._meter.read(env, int(self._rows[e]), index)
         self._reward.step(self._rows + self._first, self.net_kwh, self._service, self._state, self.rewards)
         self._rows += 1
+
+    def measured(self) -> Doubles:
+        """See ``Engine.measured``."""
+        return np.stack([self._measurements.of(rows) for rows in self._raw])
 
 
 def make_engine(

@@ -27,7 +27,7 @@ from rllib_citylearn.env.encoding import Encoder
 from rllib_citylearn.errors import FeatureError
 
 Encoding = Literal["linear", "periodic", "categories"]
-Source = Literal["measured", "descriptor"]
+Source = Literal["measured", "descriptor", "memory"]
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -43,7 +43,8 @@ class Feature:
         encoding: ``linear`` maps [low, high] to [-1, 1]; ``periodic`` gives cosine and sine with period
             ``high - low + 1`` steps; ``categories`` gives one 0/1 column for each integer in [low, high].
         meaning: one sentence.
-        source: ``measured`` at each time step, or a constant ``descriptor`` of the building (capacity, power).
+        source: ``measured`` at each time step, a constant ``descriptor`` of the building (capacity, power), or ``memory``:
+            computed from what the building measured before (``rllib_citylearn.env.memory``).
     """
 
     name: str
@@ -113,6 +114,21 @@ def _with_predictions(feature: Feature) -> list[Feature]:
     return [feature, *ahead]
 
 
+def _memory() -> list[Feature]:
+    base = "load that can't be moved less photovoltaic generation"
+    features = [
+        _linear(f"base_load_predicted_{k}h", "kWh", -10, 10, f"Forecast of the building's {base}, {k} h ahead.")
+        for k in range(1, 25)
+    ]
+    features += [
+        _linear("base_load_mean_24h", "kWh", -10, 10, f"Mean over 24 hours of the building's {base}."),
+        _linear("base_load_peak_24h", "kWh", -10, 10, f"Largest value in 24 hours of the building's {base}."),
+        _linear("net_electricity_consumption_mean_24h", "kWh", -20, 20, "Mean net draw from the grid over 24 hours."),
+        _linear("carbon_intensity_mean_24h", "kgCO2/kWh", 0, 1, "Mean emissions of grid electricity over 24 hours."),
+    ]
+    return [replace(feature, source="memory") for feature in features]
+
+
 def _table() -> dict[str, Feature]:
     features = [
         Feature("month", "-", 1, 12, "periodic", "Month of the year."),
@@ -175,6 +191,7 @@ def _table() -> dict[str, Feature]:
             _linear("pv_nominal_power", "kW", 0, 10, "Peak power of the photovoltaic array."),
             source="descriptor",
         ),
+        *_memory(),
     ]
     return {feature.name: feature for feature in features}
 
@@ -251,6 +268,7 @@ class AgentFeatures:
         descriptors: the building's constants, by feature name.
         actions: names of its actions, in CityLearn's order.
         action_low, action_high: CityLearn's limits of those actions.
+        memory: names of its memory features, in the table's order; they are not part of its raw observation.
     """
 
     name: str
@@ -259,6 +277,7 @@ class AgentFeatures:
     actions: tuple[str, ...]
     action_low: tuple[float, ...]
     action_high: tuple[float, ...]
+    memory: tuple[str, ...] = ()
 
 
 class CommunityFeatures:
@@ -272,6 +291,7 @@ class CommunityFeatures:
         features: every feature that any building has, in the table's order.
         columns: names of the D joint columns.
         actions: names of the A joint actions.
+        memory: names of the M memory features that any building has; their columns are the last M of the D.
         observation_mask: bool ``[N, D]``, True where a building has that column.
         action_mask: bool ``[N, A]``.
     """
@@ -281,11 +301,12 @@ class CommunityFeatures:
             raise FeatureError("A community needs at least one building; the list of buildings is empty.")
         self.agents = tuple(agents)
         self.ranges = {name: (float(low), float(high)) for name, (low, high) in (ranges or {}).items()}
-        used = {name for agent in agents for name in (*agent.features, *agent.descriptors)}
+        used = {name for agent in agents for name in self._encoded_order(agent)}
         self._require_known("Observation", used | set(self.ranges), FEATURES)
         self._require_known("Action", {name for agent in agents for name in agent.actions}, ACTIONS)
         self.features = tuple(self._ranged(f) for name, f in FEATURES.items() if name in used)
         self._by_name = {feature.name: feature for feature in self.features}
+        self.memory = tuple(feature.name for feature in self.features if feature.source == "memory")
         self.columns = tuple(column for feature in self.features for column in feature.columns)
         in_use = {name for agent in agents for name in agent.actions}
         self.actions = tuple(name for name in ACTIONS if name in in_use)
@@ -319,8 +340,9 @@ class CommunityFeatures:
         low, high = self.ranges.get(feature.name, (feature.low, feature.high))
         return replace(feature, low=low, high=high)
 
-    def _encoded_order(self, agent: AgentFeatures) -> list[str]:
-        return [*agent.features, *agent.descriptors]
+    @staticmethod
+    def _encoded_order(agent: AgentFeatures) -> list[str]:
+        return [*agent.features, *agent.descriptors, *agent.memory]
 
     def feature(self, name: str) -> Feature:
         """The feature called ``name``, with this community's range."""
@@ -344,7 +366,7 @@ class CommunityFeatures:
                 at += len(columns)
                 if name in agent.descriptors:
                     constants[columns] = self._by_name[name].encode(agent.descriptors[name])
-                else:
+                elif self._by_name[name].source != "memory":
                     own.append(columns)
             together[i * width + self._slots[i]] = constants
             mine = [self._by_name[name] for name in agent.features]
@@ -354,7 +376,7 @@ class CommunityFeatures:
         return alone, Encoder(features, slots, together)
 
     def encode_agent(self, index: int, values: Sequence[float]) -> FloatArray:
-        """Encode one building's raw observation.
+        """Encode one building's raw observation; columns of memory features are zero (``Memory.write`` fills them).
 
         Args:
             index: the building's row.
@@ -367,7 +389,10 @@ class CommunityFeatures:
         return self._alone[index](np.asarray(values, float))
 
     def encode(self, rows: Sequence[Sequence[float]]) -> FloatArray:
-        """Encode all buildings' raw observations onto the joint grid: float32 ``[N, D]``, zero where masked."""
+        """Encode all buildings' raw observations onto the joint grid: float32 ``[N, D]``, zero where masked.
+
+        Columns of memory features are zero too; ``Memory.write`` fills them.
+        """
         if len(rows) != len(self.agents):
             raise FeatureError(
                 f"This community has {len(self.agents)} buildings but {len(rows)} rows of observations were given."
@@ -441,6 +466,7 @@ class CommunityFeatures:
                     "actions": list(agent.actions),
                     "action_low": list(agent.action_low),
                     "action_high": list(agent.action_high),
+                    "memory": list(agent.memory),
                 }
                 for agent in self.agents
             ],
@@ -457,6 +483,7 @@ class CommunityFeatures:
                 actions=tuple(building["actions"]),
                 action_low=tuple(building["action_low"]),
                 action_high=tuple(building["action_high"]),
+                memory=tuple(building.get("memory", ())),  # bundles of 0.1 don't have it
             )
             for building in description["buildings"]
         ]

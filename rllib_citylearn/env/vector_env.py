@@ -13,6 +13,8 @@ from rllib_citylearn.datasets import resolve
 from rllib_citylearn.env.citylearn_env import community_features, make_citylearn_env
 from rllib_citylearn.env.config import CommunityEnvConfig
 from rllib_citylearn.env.engines import Engine, make_engine
+from rllib_citylearn.env.forecast_noise import ForecastNoise
+from rllib_citylearn.env.memory import Memory
 from rllib_citylearn.env.no_control import no_control
 from rllib_citylearn.env.reward import TERMS, RewardBuffers, RewardWeights, TeamReward
 from rllib_citylearn.errors import ConfigError
@@ -65,7 +67,7 @@ class CommunityVectorEnv:
                 "for hours (3600 s)."
             )
         self.communities = communities
-        self.features = community_features(self.citylearn, config.ranges)
+        self.features = community_features(self.citylearn, config.ranges, memory=config.memory)
         self.first_step, self._last = self.citylearn.episode_time_steps[0]
         self.reward = TeamReward(no_control(self.citylearn), RewardWeights.from_dict(config.reward_weights))
         self.episode_steps = self._checked_episode_steps()
@@ -76,6 +78,8 @@ class CommunityVectorEnv:
             config.engine, self.citylearn, self.features, self.reward, communities, self.episode_steps
         )
         self._has_comfort = any(simulates_temperature(building) for building in self.citylearn.buildings)
+        self._memory = Memory(self.features, communities) if config.memory else None
+        self._noise = ForecastNoise(self.features, communities, config.forecast_noise) if config.forecast_noise else None
         self._random = np.random.default_rng()
         self._lowest_soc = np.array([b.electrical_storage.initial_soc for b in self.citylearn.buildings])
         self._turn, self._turns = turn, turns
@@ -134,6 +138,11 @@ class CommunityVectorEnv:
         self._saved[which] = self._uncontrolled[which] = 0.0
         self._load[which], self._peak[which] = 0.0, -np.inf
         self.engine.reset(which, self._start[which] - self.first_step, seeds, soc)
+        if self._memory is not None:
+            self._memory.start(which, self.engine.measured()[which])
+            self._memory.write(self.engine.observations, which)
+        if self._noise is not None:
+            self._noise.start(self.engine.observations, which, self._random)
         return self.engine.observations
 
     def step(self, actions: npt.NDArray[Any], *, physical: bool = False) -> VectorStep:
@@ -150,6 +159,11 @@ class CommunityVectorEnv:
             ended = np.flatnonzero(self._elapsed >= self.episode_steps).tolist()
             raise ConfigError(f"The episodes of the communities {ended} have ended; reset them before the next step.")
         self.engine.step(actions, physical=physical)
+        if self._memory is not None:
+            self._memory.update(self.engine.measured())
+            self._memory.write(self.engine.observations)
+        if self._noise is not None:
+            self._noise.step(self.engine.observations, self._random)
         rewards = self.engine.rewards
         self._elapsed += 1
         self._saved += rewards.terms

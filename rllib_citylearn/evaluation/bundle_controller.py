@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rllib_citylearn.env.citylearn_env import community_features
+from rllib_citylearn.env.memory import Memory
 from rllib_citylearn.errors import BundleError
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class BundleController:
         from rllib_citylearn.export.runtime import PolicyRuntime
 
         trained = self._bundle.manifest.community
-        here = community_features(env, trained.ranges)
+        here = community_features(env, trained.ranges, memory=bool(trained.memory))
         for what, theirs, ours in (
             ("observed columns", trained.columns, here.columns),
             ("actions", trained.actions, here.actions),
@@ -55,7 +56,8 @@ class BundleController:
                 )
         manifest = replace(self._bundle.manifest, community=here)
         self._runtime = PolicyRuntime(replace(self._bundle, manifest=manifest))
+        self._memory = Memory(here)
 
     def act(self, observations: list[list[float]]) -> list[list[float]]:
         """See ``Controller.act``."""
-        return self._runtime.actions(observations)
+        return self._runtime.actions(observations, self._memory)

@@ -9,8 +9,9 @@
 ===================  ====================================================================================
 
 B (batch) and N (buildings) are free; D, H and A are the manifest's. All tensors are float32. Observations are encoded
-on the joint grid (``CommunityFeatures.encode``). Nothing in a bundle is pickled: reading one runs none of its content
-as Python. The checksums find damage and edits by mistake; they don't prove who wrote the bundle.
+on the joint grid (``CommunityFeatures.encode``; ``Memory.write`` fills the memory features that the manifest may list).
+Nothing in a bundle is pickled: reading one runs none of its content as Python. The checksums find damage and edits by
+mistake; they don't prove who wrote the bundle.
 """
 
 from __future__ import annotations

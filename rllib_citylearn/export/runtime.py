@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from rllib_citylearn.env.features import CommunityFeatures, Feature
+from rllib_citylearn.env.measurements import Measurements
+from rllib_citylearn.env.memory import Memory
 from rllib_citylearn.errors import BundleError, FeatureError
 from rllib_citylearn.export.bundle import Bundle, open_model
 
@@ -36,6 +38,7 @@ class PolicyRuntime:
         self.manifest = bundle.manifest
         self.sha256 = bundle.sha256
         self.community = bundle.manifest.community
+        self._measurements = Measurements(self.community)
         self._session = open_model(bundle.models["policy"], "policy.onnx")
         self.actions(self.example())  # the first run allocates; a server is ready only after it
 
@@ -44,11 +47,13 @@ class PolicyRuntime:
         """Names of the N buildings, in the order of the rows."""
         return tuple(agent.name for agent in self.community.agents)
 
-    def actions(self, rows: Sequence[Sequence[float]]) -> list[list[float]]:
+    def actions(self, rows: Sequence[Sequence[float]], memory: Memory | None = None) -> list[list[float]]:
         """CityLearn's actions for one community.
 
         Args:
             rows: N rows of raw observations. Values outside a feature's range are clipped to it (see ``clipped``).
+            memory: what the community remembers, which takes these rows down; None begins afresh. Policies without memory
+                features have no use for it.
 
         Returns:
             N lists, one number for each of ``community.agents[i].actions``, within that action's limits.
@@ -56,15 +61,47 @@ class PolicyRuntime:
         Raises:
             FeatureError: rows that don't fit the feature table; the message names building and feature.
         """
-        return self.batch_actions([rows])[0]
+        return self.batch_actions([rows], memory)[0]
 
-    def batch_actions(self, batch: Sequence[Sequence[Sequence[float]]]) -> list[list[list[float]]]:
+    def predict(
+        self, batch: Sequence[Sequence[Sequence[float]]], memories: Sequence[Any] | None = None
+    ) -> tuple[list[list[list[float]]], list[Any]]:
+        """``batch_actions`` for whoever keeps no state: memory comes with the observations and goes out with the actions.
+
+        Args:
+            batch: B observations.
+            memories: what ``predict`` gave with the actions of the hour before, one for each; None begins afresh.
+
+        Returns:
+            The actions, and B memories that can be written as JSON; none if the policy has no memory.
+
+        Raises:
+            FeatureError: observations or memories that don't fit.
+        """
+        if not self.community.memory:
+            if memories is not None:
+                raise FeatureError(f"The policy {self.manifest.name} has no memory; send its observations alone.")
+            return self.batch_actions(batch), []
+        memory = Memory(self.community, len(batch))
+        for e, content in enumerate(memories or ()):
+            if content is not None:
+                memory.from_json(content, e, "memory" if len(batch) == 1 else f"memory[{e}]")
+        actions = self.batch_actions(batch, memory)
+        return actions, [memory.to_json(e) for e in range(len(batch))]
+
+    def batch_actions(
+        self, batch: Sequence[Sequence[Sequence[float]]], memory: Memory | None = None
+    ) -> list[list[list[float]]]:
         """``actions`` for several observations of the community at once, computed in one run of the network."""
         for index, rows in enumerate(batch):
             check_rows(self.community, rows, "observations" if len(batch) == 1 else f"observations[{index}]")
         if not batch:
             return []
         encoded = np.stack([self.community.encode(rows) for rows in batch])
+        if self.community.memory:
+            memory = Memory(self.community, len(batch)) if memory is None else memory
+            memory.update(np.stack([self._measurements.of(rows) for rows in batch]))
+            memory.write(encoded)
         try:
             (joint,) = self._session.run(["actions"], {"observations": encoded})
         except Exception as error:  # onnxruntime's exceptions share no base class of their own

@@ -83,7 +83,8 @@ def test_columns_mean_the_same_for_every_building():
 
 def test_arrays_are_encoded_as_single_values_are():
     """The array encoders against ``Feature.encode``, value by value, far outside the ranges too."""
-    vehicle = replace(VEHICLE, features=tuple(FEATURES)[:-3], descriptors={"pv_nominal_power": 3.0})
+    measured = tuple(name for name, feature in FEATURES.items() if feature.source == "measured")
+    vehicle = replace(VEHICLE, features=measured, descriptors={"pv_nominal_power": 3.0})
     community = CommunityFeatures([BATTERY, vehicle, replace(BATTERY, name="Building_3")])
     random = np.random.default_rng(0)
     for _ in range(20):

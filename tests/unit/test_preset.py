@@ -179,11 +179,13 @@ def test_what_replaces_a_value_later_is_checked_too() -> None:
 
 def test_validation_plays_its_stretches_from_what_the_data_holds() -> None:
     preset = read(
-        "{environment: {random_initial_soc: true, random_seed: 3}, validation: {starts: [1, 9], episode_steps: 24}}"
+        "{environment: {random_initial_soc: true, random_seed: 3, memory: true, forecast_noise: 0.1}, "
+        "validation: {starts: [1, 9], episode_steps: 24}}"
     )
     stretches = preset.stretches()
     assert (stretches.starts, stretches.episode_steps, stretches.random_initial_soc) == ((1, 9), 24, False)
     assert stretches.random_seed == 3
+    assert (stretches.memory, stretches.forecast_noise) == (True, 0.0)
     assert preset.config().evaluation_config["env_config"]["starts"] == (1, 9)
 
 
