@@ -80,8 +80,8 @@ def read_calendar(folder: Path, description: Mapping[str, Any]) -> Calendar:
     seconds = float(description.get("seconds_per_time_step") or 3600)
     if seconds != 3600:
         raise DatasetError(
-            f"The data set in {folder} has time steps of {seconds:g} s; fleets are made for hours (3600 s). Choose an hourly "
-            "data set."
+            f"The data set in {folder} has time steps of {seconds:g} s; fleets are made for hours (3600 s). Choose an "
+            "hourly data set."
         )
     building = next((b for b in description["buildings"].values() if b.get("include", True)), None)
     if building is None:

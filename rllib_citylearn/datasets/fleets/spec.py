@@ -79,8 +79,8 @@ class HourDistribution:
         total = float(shares.sum())
         if total <= 0.0:
             raise ConfigError(
-                f"The hours from {self.earliest_h} to {self.latest_h} have no share of a distribution around {self.mean_h:g} h "
-                f"with a standard deviation of {self.std_h:g} h; give bounds around the mean."
+                f"The hours from {self.earliest_h} to {self.latest_h} have no share of a distribution around {self.mean_h:g} "
+                f"h with a standard deviation of {self.std_h:g} h; give bounds around the mean."
             )
         return shares / total
 
@@ -173,14 +173,14 @@ class FleetSpec:
                 _check_number(f"{name}.std_h", hours.std_h, 0.0, 24.0, above=True)
                 if not 0 <= hours.earliest_h <= hours.latest_h <= 23:
                     raise ConfigError(
-                        f"{name} lies between the hours {hours.earliest_h} and {hours.latest_h}; give hours from 0 to 23, the "
-                        "earlier one first."
+                        f"{name} lies between the hours {hours.earliest_h} and {hours.latest_h}; give hours from 0 to 23, "
+                        "the earlier one first."
                     )
                 hours.shares(rounded_up=name.endswith("arrival"))
             if leaving.latest_h + SHORTEST_TRIP_H > coming.latest_h:
                 raise ConfigError(
-                    f"On a {day} vehicles may leave at {leaving.latest_h} h but have to be back by {coming.latest_h} h; leave "
-                    f"at least {SHORTEST_TRIP_H} h between {day}_departure.latest_h and {day}_arrival.latest_h."
+                    f"On a {day} vehicles may leave at {leaving.latest_h} h but have to be back by {coming.latest_h} h; "
+                    f"leave at least {SHORTEST_TRIP_H} h between {day}_departure.latest_h and {day}_arrival.latest_h."
                 )
 
     def to_dict(self) -> dict[str, Any]:
