@@ -40,7 +40,7 @@ SYNTHETIC_FILE = "synthetic.json"
 """Where a made-up community says what it was drawn from."""
 
 _MOST = {"buildings": 100_000, "days": 3650}
-_SHARES = ("battery_share", "pv_share", "heat_pump_share", "tank_share", "vehicle_share")
+SHARES = ("battery_share", "pv_share", "heat_pump_share", "tank_share", "vehicle_share")
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class SyntheticSpec:
             if not whole or value < low or (high is not None and value > high):
                 bounds = f"from {low} on" if high is None else f"from {low} to {high}"
                 raise ConfigError(f"{name} is {value!r}; give a whole number {bounds}.")
-        for name in _SHARES:
+        for name in SHARES:
             value = getattr(self, name)
             if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0.0 <= value <= 1.0:
                 raise ConfigError(f"{name} is {value!r}; give a share of the homes, a number from 0 to 1.")
@@ -122,7 +122,7 @@ def make_community(spec: SyntheticSpec, target: str | Path, *, force: bool = Fal
 def _draw_devices(spec: SyntheticSpec) -> npt.NDArray[np.bool_]:
     """Who has a battery, photovoltaics, a heat pump and a hot-water tank: ``[N, 4]``, each in the number asked for."""
     flags = np.zeros((spec.buildings, 4), bool)
-    for k, name in enumerate(_SHARES[:4]):
+    for k, name in enumerate(SHARES[:4]):
         order = np.random.default_rng([spec.seed, 3, k]).permutation(spec.buildings)
         flags[order[: round(getattr(spec, name) * spec.buildings)], k] = True
     flags[:, 0] |= ~flags[:, 3]

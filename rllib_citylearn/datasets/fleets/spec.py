@@ -79,8 +79,8 @@ class HourDistribution:
         total = float(shares.sum())
         if total <= 0.0:
             raise ConfigError(
-                f"The hours from {self.earliest_h} to {self.latest_h} have no share of a distribution around {self.mean_h:g} "
-                f"h with a standard deviation of {self.std_h:g} h; give bounds around the mean."
+                f"The hours from {self.earliest_h} to {self.latest_h} have no share of a distribution around "
+                f"{self.mean_h:g} h with a standard deviation of {self.std_h:g} h; give bounds around the mean."
             )
         return shares / total
 
