@@ -18,8 +18,8 @@ def add_actions(actions: Any) -> None:
         help="lay a seeded fleet of electric vehicles over a data set",
         description=(
             "Write a data set with chargers and vehicles in some of its buildings; all else stays as it is, and plain "
-            "CityLearn reads it. fleet.json in it says where the defaults come from. What is not given here keeps its default; "
-            "distributions of hours and shares of powers can be set with --spec."
+            "CityLearn reads it. fleet.json in it says where the defaults come from. What is not given here keeps its "
+            "default; distributions of hours and shares of powers can be set with --spec."
         ),
     )
     vehicles.add_argument("name", metavar="NAME_OR_PATH", help="the data set's name, or the path of its folder")

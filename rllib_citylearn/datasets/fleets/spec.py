@@ -171,10 +171,11 @@ class FleetSpec:
                     raise ConfigError(f"{name} is {hours!r}; give an HourDistribution.")
                 _check_number(f"{name}.mean_h", hours.mean_h, 0.0, 24.0)
                 _check_number(f"{name}.std_h", hours.std_h, 0.0, 24.0, above=True)
-                if not 0 <= hours.earliest_h <= hours.latest_h <= 23:
+                whole = isinstance(hours.earliest_h, int) and isinstance(hours.latest_h, int)
+                if not (whole and 0 <= hours.earliest_h <= hours.latest_h <= 23):
                     raise ConfigError(
-                        f"{name} lies between the hours {hours.earliest_h} and {hours.latest_h}; give hours from 0 to 23, "
-                        "the earlier one first."
+                        f"{name} lies between the hours {hours.earliest_h} and {hours.latest_h}; give whole hours from 0 "
+                        "to 23, the earlier one first."
                     )
                 hours.shares(rounded_up=name.endswith("arrival"))
             if leaving.latest_h + SHORTEST_TRIP_H > coming.latest_h:
@@ -198,15 +199,19 @@ class FleetSpec:
         unknown = sorted(set(given) - known)
         if unknown:
             raise ConfigError(f"A fleet has no {', '.join(unknown)}; it has {', '.join(sorted(known))}.")
-        values = dict(given)
-        for name, value in given.items():
-            if name in ("charger_powers_kw", "battery_capacities_kwh"):
-                values[name] = tuple((float(kw), float(share)) for kw, share in value)
-            elif isinstance(value, Mapping):
-                values[name] = HourDistribution(**value)
-            elif name == "required_soc":
-                values[name] = tuple(value)
-        return replace(cls(), **values)
+        return replace(cls(), **{name: _from_json(name, value) for name, value in given.items()})
+
+
+def _from_json(name: str, value: Any) -> Any:
+    """A field's value from what JSON makes of it; what doesn't fit is left for the checks of the spec."""
+    if isinstance(value, Mapping):
+        hours = {field.name for field in fields(HourDistribution)}
+        if set(value) != hours:
+            raise ConfigError(f"{name} has {', '.join(sorted(value)) or 'nothing'}; give {', '.join(sorted(hours))}.")
+        return HourDistribution(**value)
+    if isinstance(value, list):
+        return tuple(tuple(item) if isinstance(item, list) else item for item in value)
+    return value
 
 
 def _check_number(name: str, value: Any, low: float, high: float, *, above: bool = False) -> None:
