@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from rllib_citylearn.cli import datasets_make
+
 
 def add_parser(subparsers: Any) -> None:
     """Add this command to the command line."""
@@ -22,12 +24,15 @@ def add_parser(subparsers: Any) -> None:
     fetch = actions.add_parser("fetch", help="fetch a data set into the cache, or say what a folder holds")
     fetch.add_argument("name", metavar="NAME", help="a data set's name, or the path of its folder")
     fetch.add_argument("--force", action="store_true", help="fetch it again even if it is in the cache")
+    datasets_make.add_actions(actions)
     for action in (listing, fetch):
         action.add_argument("--json", metavar="FILE", help="write the result as JSON; - for standard output")
 
 
 def run(args: argparse.Namespace) -> int:
-    """List or fetch; returns the exit status."""
+    """Do what was asked for; returns the exit status."""
+    if args.action in datasets_make.ACTIONS:
+        return datasets_make.run(args)
     if args.action == "list":
         return _list(args)
     return _fetch(args)

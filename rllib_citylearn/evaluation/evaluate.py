@@ -17,6 +17,7 @@ from typing import Any, TextIO
 from rllib_citylearn.env.citylearn_env import make_citylearn_env
 from rllib_citylearn.env.config import FAST, check_engine
 from rllib_citylearn.errors import ConfigError, UserError
+from rllib_citylearn.evaluation.departures import departures_served
 from rllib_citylearn.evaluation.kpis import Kpis, evaluate_env
 from rllib_citylearn.evaluation.progress import Progress
 from rllib_citylearn.evaluation.rollout import rollout
@@ -39,7 +40,7 @@ class Evaluation:
         building_kpis: the same by building.
         trajectory: what happened.
         share_of_possible: share of the saving of perfect foresight that was reached; None if that was not evaluated.
-        ev: how drivers of electric vehicles were served; None if that was not evaluated.
+        ev: how drivers of electric vehicles were served (``departures.Departures``); None where no vehicle left.
     """
 
     policy: str
@@ -89,7 +90,7 @@ class _Job:
         controller = self.spec.make()
         env = make_citylearn_env(self.schema, buildings=self.buildings, window=self.window, random_seed=self.seed)
         trajectory = rollout(controller, env, engine=self.engine, report=report)
-        kpis = evaluate_env(env)
+        kpis, served = evaluate_env(env), departures_served(env)
         return Evaluation(
             policy=self.spec.name,
             data=self.data,
@@ -99,6 +100,7 @@ class _Job:
             kpis=kpis.district,
             building_kpis=kpis.buildings,
             trajectory=trajectory,
+            ev=None if served is None else served.to_dict(),
         )
 
 

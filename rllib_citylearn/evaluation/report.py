@@ -12,7 +12,7 @@ from rllib_citylearn.env.config import CITYLEARN, FAST
 from rllib_citylearn.errors import ConfigError
 from rllib_citylearn.evaluation.evaluate import Evaluation
 from rllib_citylearn.evaluation.figures import MOST_LINES, RULE, Week, label, peak_week, soc_week_png, week_png
-from rllib_citylearn.evaluation.table import COLUMNS, cells, table_rows
+from rllib_citylearn.evaluation.table import COLUMNS, cells, served_lines, table_rows
 from rllib_citylearn.files import write_bytes, write_json, write_text
 
 PACKAGES = ("rllib_citylearn", "citylearn", "ray", "torch", "numpy", "gymnasium")
@@ -153,6 +153,7 @@ def _markdown(
         lines.append("- The data has no electricity prices, so **cost** is 1 for everyone and says nothing.")
     if any("electric_vehicle" in name for evaluation in evaluations for name in evaluation.trajectory.actions):
         lines.append("- Without control no vehicle is ever charged, so whoever serves drivers pays more than 1.")
+    lines += [f"- {line}" for line in served_lines(evaluations)]
     lines += ["", "## One week", "", "![District net load over one week](figures/week.png)", ""]
     lines += [_caption(evaluations, drawn, week), ""]
     if with_soc:

@@ -73,8 +73,10 @@ class ObservationPlan:
         series: dict[tuple[int, str], Doubles] = {}
         kept: dict[bytes, Doubles] = {}
         states: dict[str, StateColumn] = {}
+        # Asked for once: CityLearn makes all observations of all buildings to tell their names.
+        originals = env.observation_names
         for n, (building, agent) in enumerate(zip(env.buildings, features.agents, strict=True)):
-            for name, original in zip(agent.features, env.observation_names[n], strict=True):
+            for name, original in zip(agent.features, originals[n], strict=True):
                 if name in STATE or chargers.is_state(name):
                     column = states.setdefault(
                         name, StateColumn(name, STATE.get(name, VEHICLE_SOC), np.full(len(features.agents), -1))
