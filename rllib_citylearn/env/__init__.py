@@ -8,18 +8,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rllib_citylearn.env.check import EnvironmentReport, check_env
     from rllib_citylearn.env.citylearn_env import community_features, make_citylearn_env
     from rllib_citylearn.env.community_env import CityLearnMultiAgentEnv
     from rllib_citylearn.env.config import CommunityEnvConfig
     from rllib_citylearn.env.features import CommunityFeatures, Feature
+    from rllib_citylearn.env.gym_env import CommunityGymEnv
     from rllib_citylearn.env.vector_env import CommunityVectorEnv
 
 _HOME = {
     "CityLearnMultiAgentEnv": "rllib_citylearn.env.community_env",
     "CommunityEnvConfig": "rllib_citylearn.env.config",
     "CommunityFeatures": "rllib_citylearn.env.features",
+    "CommunityGymEnv": "rllib_citylearn.env.gym_env",
     "CommunityVectorEnv": "rllib_citylearn.env.vector_env",
+    "EnvironmentReport": "rllib_citylearn.env.check",
     "Feature": "rllib_citylearn.env.features",
+    "check_env": "rllib_citylearn.env.check",
     "community_features": "rllib_citylearn.env.citylearn_env",
     "make_citylearn_env": "rllib_citylearn.env.citylearn_env",
 }
@@ -28,8 +33,11 @@ __all__ = [
     "CityLearnMultiAgentEnv",
     "CommunityEnvConfig",
     "CommunityFeatures",
+    "CommunityGymEnv",
     "CommunityVectorEnv",
+    "EnvironmentReport",
     "Feature",
+    "check_env",
     "community_features",
     "make_citylearn_env",
 ]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,51 +25,58 @@ _SCALED = ("non_shiftable_load", "solar_generation", "net_electricity_consumptio
 """Features whose range grows with the loads."""
 
 
-def config_buildings(config: CommunityEnvConfig) -> list[str]:
-    """Names of the buildings that a config of one community is about, before any are drawn."""
-    names = building_names(read_schema(resolve(config.dataset).folder))
-    return community_buildings(config.buildings, config.held_out, names)
+@dataclass(frozen=True)
+class Site:
+    """Where the data of one community are, and who lives there.
 
-
-def training_features(config: CommunityEnvConfig) -> CommunityFeatures:
-    """The feature table of one community before anything is drawn, with ranges that hold whatever may be drawn."""
-    env = _plain_env(config, config_buildings(config))
-    return community_features(env, _ranges(env, config))
-
-
-def training_ranges(config: CommunityEnvConfig) -> Ranges:
-    """Ranges of the features of one community, the same in every environment whatever that draws.
-
-    Args:
-        config: its config; where it has ranges, these.
+    Attributes:
+        folder: of the data set.
+        buildings: names of the community's buildings, before any are drawn.
     """
-    return training_features(config).ranges if config.ranges is None else config.ranges
+
+    folder: Path
+    buildings: tuple[str, ...]
+
+    @classmethod
+    def of(cls, config: CommunityEnvConfig) -> Site:
+        """From a config of one community; the data are fetched and checked if need be, which takes a moment."""
+        folder = resolve(config.dataset).folder
+        names = building_names(read_schema(folder))
+        return cls(folder, tuple(community_buildings(config.buildings, config.held_out, names)))
 
 
-def build_citylearn(config: CommunityEnvConfig, instance: Sequence[int] = ()) -> tuple[CityLearnEnv, Ranges | None]:
+def training_features(config: CommunityEnvConfig, site: Site) -> CommunityFeatures:
+    """The feature table of one community before anything is drawn, with ranges that hold whatever may be drawn."""
+    env = _plain_env(config, site, site.buildings)
+    return community_features(env, _ranges(env, config) if config.ranges is None else config.ranges)
+
+
+def build_citylearn(
+    config: CommunityEnvConfig, site: Site, instance: Sequence[int] = ()
+) -> tuple[CityLearnEnv, Ranges | None]:
     """CityLearn's environment of one community, and its ranges.
 
     Args:
         config: its config, without ``communities``.
+        site: its data.
         instance: numbers of zero or more that tell this environment from others; with the config's random seed they decide
             what is drawn.
 
     Returns:
         the environment; ranges of its features, None where they are to be fitted to it.
     """
-    names = config_buildings(config)
-    ranges = config.ranges
+    names, ranges = site.buildings, config.ranges
     random = np.random.default_rng([config.random_seed or 0, *instance])
-    if config.random_buildings is not None and config.random_buildings > len(names):
-        raise ConfigError(
-            f"random_buildings is {config.random_buildings}, but there are only {len(names)} to draw from "
-            f"({', '.join(names)}); give that many or fewer."
-        )
     if config.random_buildings is not None:
-        ranges = training_ranges(config)
+        if config.random_buildings > len(names):
+            raise ConfigError(
+                f"random_buildings is {config.random_buildings}, but there are only {len(names)} to draw from "
+                f"({', '.join(names)}); give that many or fewer."
+            )
+        ranges = training_features(config, site).ranges if ranges is None else ranges
         if config.variants:
-            names = [names[i] for i in sorted(random.permutation(len(names))[: config.random_buildings])]
-    env = _plain_env(config, names)
+            names = tuple(names[i] for i in sorted(random.permutation(len(names))[: config.random_buildings]))
+    env = _plain_env(config, site, names)
     if config.load_scaling is not None:
         ranges = _ranges(env, config) if ranges is None else ranges
         if config.variants:
@@ -76,9 +85,8 @@ def build_citylearn(config: CommunityEnvConfig, instance: Sequence[int] = ()) ->
     return env, ranges
 
 
-def _plain_env(config: CommunityEnvConfig, names: Sequence[str]) -> CityLearnEnv:
-    folder = resolve(config.dataset).folder
-    env = make_citylearn_env(folder, buildings=names, window=config.window, random_seed=config.random_seed)
+def _plain_env(config: CommunityEnvConfig, site: Site, names: Sequence[str]) -> CityLearnEnv:
+    env = make_citylearn_env(site.folder, buildings=names, window=config.window, random_seed=config.random_seed)
     if env.seconds_per_time_step != 3600:
         raise ConfigError(
             f"The data set has time steps of {env.seconds_per_time_step:g} s; rewards and scores are defined for hours "

@@ -59,8 +59,7 @@ class CityLearnMultiAgentEnv(MultiAgentEnv):
         # RLlib numbers remote runners from 1: each begins with a start of its own and steps over the others'.
         turn = max(worker - 1, 0)
         turns = max(int(getattr(config, "num_workers", 0) or 0), 1)
-        instance = (worker, max(int(getattr(config, "vector_index", 0) or 0), 0))
-        self.communities = CommunityPool(self.config, turn=turn, turns=turns, instance=instance)
+        self.communities = CommunityPool(self.config, turn=turn, turns=turns, instance=(worker,))
         self.view = self.communities.view(self.config)
         self.observation_spaces = self.view.observation_spaces
         self.action_spaces = self.view.action_spaces

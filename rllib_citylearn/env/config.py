@@ -52,12 +52,12 @@ class CommunityEnvConfig:
         central_agent: whether one agent, ``community``, sees and sets everything, instead of one agent a building.
         communities: keys that differ from community to community (``dataset``, ``buildings``, ``window``, ...); every
             episode plays in one of them. Needs ``padded``. None is the one community that the other keys say.
-        random_buildings: how many of the buildings make up a community, drawn for each environment; needs ``padded``. None
-            is all of them.
+        random_buildings: how many of the buildings make up a community, drawn for each runner; needs ``padded``. None is all
+            of them.
         load_scaling: lowest and highest factor by which each building's load and, apart from it, its photovoltaic
-            generation are multiplied, drawn for each environment. None leaves them as they are.
-        variants: how many communities each environment draws by ``random_buildings`` and ``load_scaling``, to play them in
-            random turns; 0 draws none and plays the data as they are, with the same ranges, for evaluation.
+            generation are multiplied, drawn for each runner. None leaves them as they are.
+        variants: how many communities each runner draws by ``random_buildings`` and ``load_scaling``, to play them in random
+            turns; 0 draws none and plays the data as they are, with the same ranges, for evaluation.
     """
 
     dataset: str = "citylearn_challenge_2022_phase_all"
@@ -127,7 +127,7 @@ class CommunityEnvConfig:
         Raises:
             ConfigError: no building is held out, or the config is of several communities.
         """
-        from rllib_citylearn.env.building import training_ranges
+        from rllib_citylearn.env.building import Site, training_features
 
         if self.held_out is None or self.communities is not None:
             raise ConfigError(
@@ -137,7 +137,7 @@ class CommunityEnvConfig:
             self,
             buildings=self.held_out,
             held_out=None,
-            ranges=training_ranges(self),
+            ranges=training_features(self, Site.of(self)).ranges,
             random_initial_soc=False,
             random_buildings=None,
             load_scaling=None,

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from rllib_citylearn.env.building import training_features, training_ranges
+from rllib_citylearn.env.building import Site, training_features
 from rllib_citylearn.env.config import CommunityEnvConfig
 from rllib_citylearn.env.vector_env import CommunityVectorEnv
 from rllib_citylearn.env.views import CentralView, OwnView, PaddedView, View, shared_features, widest_ranges
@@ -28,15 +28,13 @@ class CommunityPool:
 
     def __init__(self, config: CommunityEnvConfig, *, turn: int = 0, turns: int = 1, instance: Sequence[int] = ()) -> None:
         parts = config.each()
-        if len(parts) > 1 or config.communities is not None:
-            ranges = config.ranges or widest_ranges([training_features(part) for part in parts])
+        sites = [Site.of(part) for part in parts]
+        if config.ranges is None and (config.communities is not None or config.random_buildings is not None):
+            ranges = widest_ranges([training_features(part, site) for part, site in zip(parts, sites, strict=True)])
             parts = [replace(part, ranges=ranges) for part in parts]
-        elif config.random_buildings is not None:
-            parts = [replace(config, ranges=training_ranges(config))]
-        copies = max(1, config.variants)
-        self.members = [member for member in range(len(parts)) for _ in range(copies)]
+        self.members = [member for member in range(len(parts)) for _ in range(max(1, config.variants))]
         self.vectors = [
-            CommunityVectorEnv(parts[member], turn=turn, turns=turns, instance=(*instance, k))
+            CommunityVectorEnv(parts[member], turn=turn, turns=turns, instance=(*instance, k), site=sites[member])
             for k, member in enumerate(self.members)
         ]
         self._random = np.random.default_rng()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rllib_citylearn.env.building import build_citylearn
+from rllib_citylearn.env.building import Site, build_citylearn
 from rllib_citylearn.env.citylearn_env import community_features
 from rllib_citylearn.env.config import CommunityEnvConfig
 from rllib_citylearn.env.engines import Engine, make_engine
@@ -49,6 +49,7 @@ class CommunityVectorEnv:
         turn: which of ``config.starts`` comes first; several runners take turns with them.
         turns: how many runners take turns.
         instance: numbers that tell this environment from others, for what ``random_buildings`` and ``load_scaling`` draw.
+        site: the config's data, if they have been looked up before.
     """
 
     def __init__(
@@ -59,11 +60,12 @@ class CommunityVectorEnv:
         turn: int = 0,
         turns: int = 1,
         instance: Sequence[int] = (),
+        site: Site | None = None,
     ) -> None:
         if config.communities is not None:
             raise ConfigError("A vector environment is of one community; build one for each of config.each().")
         self.config = config
-        self.citylearn, ranges = build_citylearn(config, instance)
+        self.citylearn, ranges = build_citylearn(config, site or Site.of(config), instance)
         self.communities = communities
         self.features = community_features(self.citylearn, ranges)
         self.first_step, self._last = self.citylearn.episode_time_steps[0]
