@@ -99,7 +99,7 @@ def _simulated_by_citylearn(uncontrolled: CityLearnEnv, file: Path) -> Array:
 
 
 def _cache_file(env: CityLearnEnv) -> Path:
-    """A name that changes with anything the simulation depends on: data, CityLearn, buildings, window, seed."""
+    """A name that changes with anything the simulation depends on: data, loads, CityLearn, buildings, window, seed."""
     tracker = env.episode_tracker
     inputs = (
         folder_sha256(Path(env.root_directory)),
@@ -108,5 +108,12 @@ def _cache_file(env: CityLearnEnv) -> Path:
         [building.name for building in env.buildings],
         (tracker.episode_start_time_step, tracker.episode_end_time_step),
         env.random_seed,
+        [_loads(building) for building in env.buildings],
     )
     return cache_folder() / "no_control" / f"{hashlib.sha256(repr(inputs).encode()).hexdigest()}.npy"
+
+
+def _loads(building: Any) -> str:
+    """Digest of a building's load and generation, which are not the data set's if they were scaled."""
+    energy = building.energy_simulation
+    return hashlib.sha256(energy.non_shiftable_load.tobytes() + energy.solar_generation.tobytes()).hexdigest()
