@@ -34,7 +34,7 @@ def main() -> None:
     """Print a line an iteration."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default="citylearn_challenge_2022_phase_all", help="a data set of five buildings or more")
-    parser.add_argument("--iterations", type=int, default=8, help="a thousand hours of the community each")
+    parser.add_argument("--iterations", type=int, default=6, help="a thousand hours of the community each")
     parser.add_argument("--steps", type=int, default=168, help="hours an episode")
     args = parser.parse_args()
     community = CommunityEnvConfig(
@@ -48,7 +48,14 @@ def main() -> None:
         .env_runners(num_env_runners=0)
         .multi_agent(policies={"home"}, policy_mapping_fn=same_policy)
         .rl_module(model_config=DefaultModelConfig(fcnet_hiddens=[64, 64]))
-        .training(train_batch_size_per_learner=6 * args.steps, minibatch_size=504, num_epochs=6, lr=1e-3, gamma=0.95)
+        .training(
+            train_batch_size_per_learner=6 * args.steps,
+            minibatch_size=args.steps,
+            num_epochs=10,
+            lr=1e-3,
+            gamma=0.9,
+            vf_clip_param=1e3,
+        )
         .evaluation(
             evaluation_interval=1,
             evaluation_duration=4,

@@ -122,7 +122,7 @@ class CooperativeMADDPGConfig(AlgorithmConfig):
         for mode in ("padded", "central_agent"):
             if self.env_config.get(mode):
                 raise ConfigError(
-                    f"env_config has {mode}=True, but CooperativeMADDPG sees all buildings of one community side by side and "
+                    f"env_config has {mode}=True, but CooperativeMADDPG sees a community's buildings side by side and "
                     "places their numbers by itself; leave it out, or train with another algorithm."
                 )
         batch = self.total_train_batch_size

@@ -1,8 +1,8 @@
 """Conformance checks that users run on their own data: does this environment keep what learners and scores rely on?
 
-    from rllib_citylearn.env import check_env
+from rllib_citylearn.env import check_env
 
-    check_env({"dataset": "path/of/my/data"})
+check_env({"dataset": "path/of/my/data"})
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _ROUNDING = 1e-6
 _SINGLE_PRECISION = 1e-4  # loads are float32 in CityLearn
 
 
-class _Skipped(Exception):  # noqa: N818: no error, but the reason why a check says nothing
+class _NotApplicableError(Exception):
     """A check that does not apply."""
 
 
@@ -97,10 +97,11 @@ def check_env(
         try:
             # One sentence a fault: the same one again in the next step says nothing new.
             found = list(dict.fromkeys(check(subject)))
-        except _Skipped as reason:
+        except _NotApplicableError as reason:
             skipped[name] = str(reason)
             continue
-        except Exception as error:  # noqa: BLE001: an environment under check may raise anything, which is a finding
+        except Exception as error:  # noqa: BLE001
+            # An environment under check may raise anything, which is a finding.
             found = [f"it raised {type(error).__name__}: {error}"]
         faults += [f"{name}: {fault}" for fault in found]
         if not found:
@@ -132,8 +133,8 @@ def _spaces(subject: _Subject) -> Iterator[str]:
     env = subject.env
     if not set(env.observation_spaces) == set(env.action_spaces) == set(env.possible_agents):
         yield (
-            f"agents are {sorted(env.possible_agents)}, but there are observation spaces for {sorted(env.observation_spaces)} "
-            f"and action spaces for {sorted(env.action_spaces)}"
+            f"agents are {sorted(env.possible_agents)}, but observation spaces are of {sorted(env.observation_spaces)} "
+            f"and action spaces of {sorted(env.action_spaces)}"
         )
         return
     for episode in subject.played():
@@ -252,7 +253,11 @@ def _numbers(value: Any, key: str) -> Iterator[tuple[str, float]]:
 
 def _pickling(subject: _Subject) -> Iterator[str]:
     env = subject.env
-    for what, value in (("config", env.config), ("observation_spaces", env.observation_spaces), ("action_spaces", env.action_spaces)):
+    for what, value in (
+        ("config", env.config),
+        ("observation_spaces", env.observation_spaces),
+        ("action_spaces", env.action_spaces),
+    ):
         if pickle.loads(pickle.dumps(value)) != value:
             yield f"{what} is another one after pickling"
 
@@ -263,7 +268,7 @@ def _engines(subject: _Subject) -> Iterator[str]:
         try:
             env = subject.make(engine=engine)
         except UnsupportedError as error:
-            raise _Skipped(str(error)) from error
+            raise _NotApplicableError(str(error)) from error
         episodes.append(play(env, random_actions(env, subject.seed), seed=subject.seed))
     difference = episodes[0].difference(episodes[1], _ROUNDING)
     if difference:
@@ -273,7 +278,9 @@ def _engines(subject: _Subject) -> Iterator[str]:
 def _no_control(subject: _Subject) -> Iterator[str]:
     env = subject.env
     if set(env.features.actions) & DEVICES:
-        raise _Skipped("Heating and cooling devices are off at zero; the reference leaves them to their thermostats.")
+        raise _NotApplicableError(
+            "Heating and cooling devices are off at zero; the reference leaves them to their thermostats."
+        )
     episode = play(env, env.no_control, seed=subject.seed)
     if max(abs(value) for rewards in episode.rewards for value in rewards.values()) > _SINGLE_PRECISION * 10:
         yield "hours without control are rewarded; the reference of the reward is another community"

@@ -142,9 +142,7 @@ class CityLearnMultiAgentEnv(MultiAgentEnv):
         if self.config.central_agent:
             names = (agent.name for agent in self.features.agents)
             return {CENTRAL: {"building_rewards": dict(zip(names, parts, strict=True)), **shared}}
-        return {
-            name: {"building_reward": parts[n], **shared, **self._place(n)} for n, name in enumerate(self.agents)
-        }
+        return {name: {"building_reward": parts[n], **shared, **self._place(n)} for n, name in enumerate(self.agents)}
 
     def close(self) -> None:
         """Release CityLearn."""

@@ -47,8 +47,8 @@ class CommunityEnvConfig:
         random_seed: CityLearn's seed for what the schema leaves out; None keeps the schema's.
         reward_weights: weights of the reward's terms by name.
         ranges: physical ranges by feature name, as stored with a policy; None fits them to the data.
-        padded: whether every agent sees the joint row, zeros where its building lacks a column, and acts in ``Box(-1, 1)`` on
-            every joint action, which is ignored where its building lacks it: one policy then fits unlike buildings.
+        padded: whether every agent sees the joint row, zeros where its building lacks a column, and acts in ``Box(-1, 1)``
+            on every joint action, which is ignored where its building lacks it: one policy then fits unlike buildings.
         central_agent: whether one agent, ``community``, sees and sets everything, instead of one agent a building.
         communities: keys that differ from community to community (``dataset``, ``buildings``, ``window``, ...); every
             episode plays in one of them. Needs ``padded``. None is the one community that the other keys say.
@@ -112,8 +112,8 @@ class CommunityEnvConfig:
         unknown = sorted(set(own) - of_communities)
         if unknown:
             raise ConfigError(
-                f"A community of env_config['communities'] has the key {', '.join(map(repr, unknown))}; what can differ from "
-                f"one to another is {', '.join(sorted(of_communities))}. Put the rest beside 'communities'."
+                f"A community of env_config['communities'] has the key {', '.join(map(repr, unknown))}; what can differ "
+                f"from one to another is {', '.join(sorted(of_communities))}. Put the rest beside 'communities'."
             )
         window = own.get("window", shared.window)
         return replace(shared, **{**own, "window": None if window is None else (int(window[0]), int(window[1]))})
@@ -148,7 +148,8 @@ class CommunityEnvConfig:
         """Refuse modes that exclude each other and counts and factors that can't be meant."""
         faults = {
             "padded and central_agent exclude each other; choose one": self.padded and self.central_agent,
-            "communities is empty; name at least one, or leave it out": self.communities is not None and not self.communities,
+            "communities is empty; name at least one, or leave it out": self.communities is not None
+            and not self.communities,
             "communities and random_buildings need padded=True, since their buildings differ from episode to episode": (
                 not self.padded and (self.communities is not None or self.random_buildings is not None)
             ),

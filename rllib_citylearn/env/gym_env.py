@@ -45,9 +45,7 @@ class CommunityGymEnv(gym.Env[npt.NDArray[np.float32], npt.NDArray[np.float32]])
         observations, infos = self.community.reset(seed=seed, options=options)
         return observations[CENTRAL], infos[CENTRAL]
 
-    def step(
-        self, action: npt.NDArray[np.float32]
-    ) -> tuple[npt.NDArray[np.float32], float, bool, bool, dict[str, Any]]:
+    def step(self, action: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], float, bool, bool, dict[str, Any]]:
         """One time step.
 
         Args:

@@ -67,4 +67,3 @@ class CommunityPool:
         """Release CityLearn."""
         for vector in self.vectors:
             vector.close()
-

@@ -81,7 +81,7 @@ def community_buildings(
     strangers = [name for name in left_out if name not in kept]
     if strangers:
         raise ConfigError(
-            f"{', '.join(strangers)} can't be held out: the community has the buildings {', '.join(kept)}. Name some of these."
+            f"{', '.join(strangers)} can't be held out: the community has the buildings {', '.join(kept)}. Name some."
         )
     if len(left_out) == len(kept):
         raise ConfigError(f"All of the buildings {', '.join(kept)} are held out; leave at least one to train on.")

@@ -241,7 +241,7 @@ def shared_features(community: CommunityFeatures, buildings: Sequence[Any]) -> l
         if not all(feature.name in agent.features for agent in community.agents):
             continue
         for source in _PUBLIC[0 if feature.name in _CALENDAR else 1 :]:
-            series = [getattr(getattr(building, source), feature.name, None) for building in buildings]
+            series: list[Any] = [getattr(getattr(building, source), feature.name, None) for building in buildings]
             if series[0] is not None:
                 if all(np.array_equal(one, series[0]) for one in series[1:]):
                     shared.append(feature.name)

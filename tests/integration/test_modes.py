@@ -137,9 +137,7 @@ def test_prices_of_their_own_are_seen_one_by_one(challenge_2022: Path, tmp_path:
     (tmp_path / "dear.csv").write_text("\n".join([text[0], *dearer]) + "\n")
     schema["buildings"]["Building_2"]["pricing"] = "dear.csv"
     (tmp_path / "schema.json").write_text(json.dumps(schema))
-    env = CityLearnMultiAgentEnv(
-        {"dataset": str(tmp_path), "window": (0, 60), "episode_steps": 5, "central_agent": True}
-    )
+    env = CityLearnMultiAgentEnv({"dataset": str(tmp_path), "window": (0, 60), "episode_steps": 5, "central_agent": True})
     columns = env.observation_spaces["community"].columns
     assert {"Building_1/electricity_pricing", "Building_2/electricity_pricing"} <= set(columns)
     assert "electricity_pricing" not in columns
