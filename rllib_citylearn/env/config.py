@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import Any, Literal, get_args
 
 from rllib_citylearn.env.reward import RewardWeights
+from rllib_citylearn.env.selection import positions
 from rllib_citylearn.errors import ConfigError
 
 EngineName = Literal["fast", "citylearn"]
@@ -81,7 +82,11 @@ class CommunityEnvConfig:
 
     def __post_init__(self) -> None:
         check_engine(self.engine)
+        for text in (self.buildings, self.held_out):
+            if isinstance(text, str):
+                positions(text)
         self._check_modes()
+        self.each()
 
     @classmethod
     def from_dict(cls, config: Mapping[str, Any]) -> CommunityEnvConfig:
@@ -103,8 +108,10 @@ class CommunityEnvConfig:
 
     def each(self) -> list[CommunityEnvConfig]:
         """The config of every community, one where ``communities`` is None."""
+        if self.communities is None:
+            return [self]
         shared = replace(self, communities=None)
-        return [self._one(shared, own) for own in self.communities] if self.communities is not None else [self]
+        return [self._one(shared, own) for own in self.communities]
 
     @staticmethod
     def _one(shared: CommunityEnvConfig, own: Mapping[str, Any]) -> CommunityEnvConfig:

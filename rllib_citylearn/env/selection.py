@@ -11,6 +11,24 @@ from rllib_citylearn.errors import ConfigError
 _RANGE = re.compile(r"(\d+)(?:-(\d+))?")
 
 
+def positions(text: str) -> list[tuple[str, int, int]]:
+    """The parts of ``1-5,7``, each as it is written with its first and last position.
+
+    Raises:
+        ConfigError: something is written that is no range.
+    """
+    found = []
+    for part in (part.strip() for part in text.split(",")):
+        match = _RANGE.fullmatch(part)
+        if match is None:
+            raise ConfigError(
+                f"{part!r} in the buildings {text!r} is neither a position nor a range of positions; "
+                "write for example 1-5,7."
+            )
+        found.append((part, int(match[1]), int(match[2] or match[1])))
+    return found
+
+
 def select_buildings(text: str, names: Sequence[str]) -> list[str]:
     """Names of the buildings that ``text`` picks by position, each once and in the data set's order.
 
@@ -22,18 +40,10 @@ def select_buildings(text: str, names: Sequence[str]) -> list[str]:
         ConfigError: what is written is no range, or lies outside the data set.
     """
     picked: set[int] = set()
-    for part in text.split(","):
-        match = _RANGE.fullmatch(part.strip())
-        if match is None:
-            raise ConfigError(
-                f"{part.strip()!r} in the buildings {text!r} is neither a position nor a range of positions; "
-                "write for example 1-5,7."
-            )
-        first = int(match[1])
-        last = int(match[2] or first)
+    for part, first, last in positions(text):
         if not 1 <= first <= last <= len(names):
             raise ConfigError(
-                f"{part.strip()!r} in the buildings {text!r} does not fit the data set, which has the positions 1 to "
+                f"{part!r} in the buildings {text!r} does not fit the data set, which has the positions 1 to "
                 f"{len(names)} ({names[0]} to {names[-1]}); give positions within it, the lower one first."
             )
         picked.update(range(first, last + 1))
