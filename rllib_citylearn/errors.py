@@ -41,3 +41,7 @@ class EngineError(UserError):
 
 class UnsupportedError(EngineError):
     """A community with something in it that only CityLearn itself can simulate."""
+
+
+class EnvironmentCheckError(UserError):
+    """An environment that breaks what learners and evaluations rely on; the message lists everything that was found."""

@@ -119,6 +119,12 @@ class CooperativeMADDPGConfig(AlgorithmConfig):
         if self.in_evaluation:
             return  # RLlib validates a copy for its evaluation runners, which neither replay nor learn
         CommunityModuleConfig.from_dict(dict(self.model_config))
+        for mode in ("padded", "central_agent"):
+            if self.env_config.get(mode):
+                raise ConfigError(
+                    f"env_config has {mode}=True, but CooperativeMADDPG sees a community's buildings side by side and "
+                    "places their numbers by itself; leave it out, or train with another algorithm."
+                )
         batch = self.total_train_batch_size
         checks = {
             f"replay_capacity={self.replay_capacity} has to be larger than the batch ({batch}) and the fragment "

@@ -167,6 +167,7 @@ class Preset:
             episode_steps=self.validation.episode_steps,
             random_initial_soc=False,
             forecast_noise=0.0,
+            variants=0 if self.environment.draws else self.environment.variants,
         )
 
     def config(self) -> CooperativeMADDPGConfig:
@@ -198,6 +199,7 @@ _LIMITS: tuple[tuple[str, str, Callable[[Any], bool]], ...] = (
     ("seed", "a whole number from 0 to 2147483647", lambda seed: 0 <= seed < 2**31),
     ("environment.dataset", "the name of a data set or the path of its folder", bool),
     ("environment.buildings", "at least one name, or null for all buildings", bool),
+    ("environment.held_out", "at least one name, or null for none", bool),
     ("environment.window", _WINDOW, _is_window),
     ("environment.episode_steps", "at least 1", lambda steps: steps >= 1),
     ("environment.starts", "time steps of 0 or more", lambda starts: all(start >= 0 for start in starts)),

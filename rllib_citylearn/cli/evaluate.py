@@ -65,9 +65,10 @@ def run(args: argparse.Namespace) -> int:
     from rllib_citylearn.datasets import resolve
     from rllib_citylearn.env.citylearn_env import read_schema
     from rllib_citylearn.env.config import CITYLEARN, FAST, check_engine
+    from rllib_citylearn.env.selection import select_buildings
     from rllib_citylearn.evaluation.evaluate import evaluate
     from rllib_citylearn.evaluation.report import check_report_folder, write_report
-    from rllib_citylearn.evaluation.selection import parse_window, select_buildings
+    from rllib_citylearn.evaluation.selection import parse_window
     from rllib_citylearn.evaluation.specs import spec_for
     from rllib_citylearn.evaluation.table import kpi_table
     from rllib_citylearn.files import write_json

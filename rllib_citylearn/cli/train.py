@@ -46,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
     from rllib_citylearn.algorithm.preset import Preset
     from rllib_citylearn.algorithm.training import check_data, train
     from rllib_citylearn.datasets import resolve
+    from rllib_citylearn.env.building import Site
     from rllib_citylearn.evaluation import BaselineSpec, BundleSpec, evaluate, kpi_table, write_report
     from rllib_citylearn.evaluation.report import installed_versions
     from rllib_citylearn.export import export_checkpoint, read_bundle, write_bundle
@@ -101,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
     evaluations = evaluate(
         [BundleSpec(str(bundle), "policy"), *(BaselineSpec(name) for name in preset.report.baselines)],
         source.folder,
-        buildings=preset.environment.buildings,
+        buildings=Site.of(local.environment).buildings,
         window=preset.report.window,
         seed=preset.environment.random_seed,
         engine=preset.environment.engine,

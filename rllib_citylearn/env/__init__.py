@@ -8,10 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rllib_citylearn.env.check import EnvironmentReport, check_env
     from rllib_citylearn.env.citylearn_env import community_features, make_citylearn_env
     from rllib_citylearn.env.community_env import CityLearnMultiAgentEnv
     from rllib_citylearn.env.config import CommunityEnvConfig
     from rllib_citylearn.env.features import CommunityFeatures, Feature
+    from rllib_citylearn.env.gym_env import CommunityGymEnv
     from rllib_citylearn.env.memory import Memory
     from rllib_citylearn.env.metrics import CommunityMetrics
     from rllib_citylearn.env.vector_env import CommunityVectorEnv
@@ -21,9 +23,12 @@ _HOME = {
     "CommunityEnvConfig": "rllib_citylearn.env.config",
     "CommunityFeatures": "rllib_citylearn.env.features",
     "CommunityMetrics": "rllib_citylearn.env.metrics",
+    "CommunityGymEnv": "rllib_citylearn.env.gym_env",
     "CommunityVectorEnv": "rllib_citylearn.env.vector_env",
+    "EnvironmentReport": "rllib_citylearn.env.check",
     "Feature": "rllib_citylearn.env.features",
     "Memory": "rllib_citylearn.env.memory",
+    "check_env": "rllib_citylearn.env.check",
     "community_features": "rllib_citylearn.env.citylearn_env",
     "make_citylearn_env": "rllib_citylearn.env.citylearn_env",
 }
@@ -32,10 +37,13 @@ __all__ = [
     "CityLearnMultiAgentEnv",
     "CommunityEnvConfig",
     "CommunityFeatures",
+    "CommunityGymEnv",
     "CommunityMetrics",
     "CommunityVectorEnv",
+    "EnvironmentReport",
     "Feature",
     "Memory",
+    "check_env",
     "community_features",
     "make_citylearn_env",
 ]

@@ -16,6 +16,7 @@ from rllib_citylearn.env.features import (
     table_names,
 )
 from rllib_citylearn.env.measurements import memory_names, memory_ranges
+from rllib_citylearn.env.selection import named_buildings
 from rllib_citylearn.errors import ConfigError, DatasetError
 
 if TYPE_CHECKING:
@@ -57,15 +58,9 @@ def make_citylearn_env(
     """
     citylearn, reward_function = _import_citylearn()
     description = read_schema(schema)
-    names = [name for name, building in description["buildings"].items() if building.get("include", True)]
+    names = building_names(description)
     if buildings is not None:
-        unknown = sorted(set(buildings) - set(names))
-        if unknown or not buildings:
-            raise ConfigError(
-                f"Buildings {unknown or 'none'} were asked for, but the data set has {', '.join(names)}. "
-                "Name at least one of these."
-            )
-        names = [name for name in names if name in set(buildings)]
+        names = named_buildings(buildings, names)
     first = int(description.get("simulation_start_time_step") or 0)
     last = int(description["simulation_end_time_step"])
     if window is None:
@@ -131,6 +126,11 @@ def _check_outages(description: Mapping[str, Any], names: Sequence[str], window:
             f"The window {window[0]}..{window[1]} has {steps} time steps, but the data set has random power outages, which "
             f"CityLearn draws for whole days; choose a multiple of {steps_a_day} steps."
         )
+
+
+def building_names(description: Mapping[str, Any]) -> list[str]:
+    """Names of a schema's buildings, in its order, without those that it excludes."""
+    return [name for name, building in description["buildings"].items() if building.get("include", True)]
 
 
 def read_schema(schema: str | Path) -> dict[str, Any]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from difflib import get_close_matches
 from typing import Any, Literal, get_args
 
 from rllib_citylearn.env.reward import RewardWeights
+from rllib_citylearn.env.selection import positions
 from rllib_citylearn.errors import ConfigError
 
 EngineName = Literal["fast", "citylearn"]
@@ -35,7 +36,9 @@ class CommunityEnvConfig:
     Attributes:
         dataset: name of a data set, or path of its folder.
         engine: ``fast`` simulates with compiled kernels, ``citylearn`` with CityLearn itself; both give the same numbers.
-        buildings: names of the buildings to keep; None keeps all.
+        buildings: the buildings to keep: names, or positions as text (``1-5,7``); None keeps all.
+        held_out: those of them to leave out, in the same forms, so that they can judge what was learnt on the others
+            (``held_out_config``); None leaves none out.
         window: first and last time step of the data to visit, both included; None is all of it.
         episode_steps: length of an episode in time steps; None is the whole window.
         random_start: start each episode at a random step of the window (True) or at its beginning (False).
@@ -50,11 +53,23 @@ class CommunityEnvConfig:
         memory: whether buildings also see features of what they measured before, forecasts of their load among them.
         forecast_noise: standard deviation of an error added to every forecast, as a share of the feature's range, 0 to 1;
             for training only, so that a policy doesn't trust forecasts that are better here than elsewhere.
+        padded: whether every agent sees the joint row, zeros where its building lacks a column, and acts in ``Box(-1, 1)``
+            on every joint action, which is ignored where its building lacks it: one policy then fits unlike buildings.
+        central_agent: whether one agent, ``community``, sees and sets everything, instead of one agent a building.
+        communities: keys that differ from community to community (``dataset``, ``buildings``, ``window``, ...); every
+            episode plays in one of them. Needs ``padded``. None is the one community that the other keys say.
+        random_buildings: how many of the buildings make up a community, drawn for each runner; needs ``padded``. None is all
+            of them.
+        load_scaling: lowest and highest factor by which each building's load and, apart from it, its photovoltaic
+            generation are multiplied, drawn for each runner. None leaves them as they are.
+        variants: how many communities each runner draws by ``random_buildings`` and ``load_scaling``, to play them in random
+            turns; 0 draws none and plays the data as they are, with the same ranges, for evaluation.
     """
 
     dataset: str = "citylearn_challenge_2022_phase_all"
     engine: EngineName = "fast"
-    buildings: Sequence[str] | None = None
+    buildings: Sequence[str] | str | None = None
+    held_out: Sequence[str] | str | None = None
     window: tuple[int, int] | None = None
     episode_steps: int | None = None
     random_start: bool = False
@@ -66,6 +81,12 @@ class CommunityEnvConfig:
     ranges: Mapping[str, Sequence[float]] | None = None
     memory: bool = False
     forecast_noise: float = 0.0
+    padded: bool = False
+    central_agent: bool = False
+    communities: Sequence[Mapping[str, Any]] | None = None
+    random_buildings: int | None = None
+    load_scaling: tuple[float, float] | None = None
+    variants: int = 1
 
     def __post_init__(self) -> None:
         check_engine(self.engine)
@@ -77,6 +98,11 @@ class CommunityEnvConfig:
             raise ConfigError(
                 f"forecast_noise is {self.forecast_noise}; give a share of each forecast's range between 0 and 1."
             )
+        for text in (self.buildings, self.held_out):
+            if isinstance(text, str):
+                positions(text)
+        self._check_modes()
+        self.each()
 
     @classmethod
     def from_dict(cls, config: Mapping[str, Any]) -> CommunityEnvConfig:
@@ -90,3 +116,79 @@ class CommunityEnvConfig:
             first, last = values["window"]
             values["window"] = (int(first), int(last))
         return cls(**values)
+
+    @property
+    def draws(self) -> bool:
+        """Whether an environment draws its buildings or their loads."""
+        return self.variants > 0 and (self.random_buildings is not None or self.load_scaling is not None)
+
+    def each(self) -> list[CommunityEnvConfig]:
+        """The config of every community, one where ``communities`` is None."""
+        if self.communities is None:
+            return [self]
+        shared = replace(self, communities=None)
+        return [self._one(shared, own) for own in self.communities]
+
+    @staticmethod
+    def _one(shared: CommunityEnvConfig, own: Mapping[str, Any]) -> CommunityEnvConfig:
+        of_communities = {"dataset", "buildings", "held_out", "window", "starts", "random_seed", "random_buildings"}
+        unknown = sorted(set(own) - of_communities)
+        if unknown:
+            raise ConfigError(
+                f"A community of env_config['communities'] has the key {', '.join(map(repr, unknown))}; what can differ "
+                f"from one to another is {', '.join(sorted(of_communities))}. Put the rest beside 'communities'."
+            )
+        window = own.get("window", shared.window)
+        return replace(shared, **{**own, "window": None if window is None else (int(window[0]), int(window[1]))})
+
+    def held_out_config(self) -> CommunityEnvConfig:
+        """The community of the held-out buildings as the data have it, to judge what was learnt on the others.
+
+        Nothing is drawn but the start of an episode, and ranges are those of the training buildings, so that a number means
+        the same. They are read from the data, which have to be at hand.
+
+        Raises:
+            ConfigError: no building is held out, or the config is of several communities.
+        """
+        from rllib_citylearn.env.building import Site, training_features
+
+        if self.held_out is None or self.communities is not None:
+            raise ConfigError(
+                "A config of held-out buildings needs 'held_out' and no 'communities'; say which buildings to hold out."
+            )
+        return replace(
+            self,
+            buildings=self.held_out,
+            held_out=None,
+            ranges=training_features(self, Site.of(self)).ranges,
+            random_initial_soc=False,
+            random_buildings=None,
+            load_scaling=None,
+            variants=1,
+        )
+
+    def _check_modes(self) -> None:
+        """Refuse modes that exclude each other and counts and factors that can't be meant."""
+        faults = {
+            "padded and central_agent exclude each other; choose one": self.padded and self.central_agent,
+            "communities is empty; name at least one, or leave it out": self.communities is not None
+            and not self.communities,
+            "communities and random_buildings need padded=True, since their buildings differ from episode to episode": (
+                not self.padded and (self.communities is not None or self.random_buildings is not None)
+            ),
+            f"random_buildings is {self.random_buildings}; expected at least 1": (
+                self.random_buildings is not None and self.random_buildings < 1
+            ),
+            f"load_scaling is {self.load_scaling}; expected the lowest and the highest factor, 0 < lowest <= highest": (
+                self.load_scaling is not None
+                and not (len(self.load_scaling) == 2 and 0 < self.load_scaling[0] <= self.load_scaling[1] < float("inf"))
+            ),
+            f"variants is {self.variants}; expected 0 or more": self.variants < 0,
+            f"variants is {self.variants}, but without load_scaling or random_buildings they would all be the same; "
+            "give one of these, or leave variants out": (
+                self.variants > 1 and self.load_scaling is None and self.random_buildings is None
+            ),
+        }
+        found = [sentence for sentence, fault in faults.items() if fault]
+        if found:
+            raise ConfigError("This env_config can't work: " + "; ".join(found) + ".")

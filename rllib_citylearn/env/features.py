@@ -429,6 +429,13 @@ class CommunityFeatures:
             )
         return decoded
 
+    def encode_actions(self, joint: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        """The inverse of ``decode_actions``: joint actions ``[N, A]`` in CityLearn's units, mapped onto [-1, 1]."""
+        low, high = np.zeros(self.action_mask.shape), np.ones(self.action_mask.shape)
+        for n, (agent, slots) in enumerate(zip(self.agents, self._action_slots, strict=True)):
+            low[n, slots], high[n, slots] = agent.action_low, agent.action_high
+        return np.where(self.action_mask, 2.0 * (np.asarray(joint, float) - low) / (high - low) - 1.0, 0.0)
+
     def own_actions(self, joint: npt.NDArray[Any]) -> list[list[float]]:
         """Each building's own actions out of joint ones ``[N, A]``, unchanged."""
         return [[float(row[slot]) for slot in slots] for slots, row in zip(self._action_slots, joint, strict=True)]

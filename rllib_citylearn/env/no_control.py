@@ -8,7 +8,7 @@ import sys
 from copy import deepcopy
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -95,7 +95,7 @@ def _simulated_by_citylearn(uncontrolled: CityLearnEnv, file: Path) -> Array:
 
 
 def _cache_file(env: CityLearnEnv) -> Path:
-    """A name that changes with anything the simulation depends on: data, CityLearn, buildings, window, seed."""
+    """A name that changes with anything the simulation depends on: data, loads, CityLearn, buildings, window, seed."""
     tracker = env.episode_tracker
     inputs = (
         "net load and service",
@@ -105,5 +105,12 @@ def _cache_file(env: CityLearnEnv) -> Path:
         [building.name for building in env.buildings],
         (tracker.episode_start_time_step, tracker.episode_end_time_step),
         env.random_seed,
+        [_loads(building) for building in env.buildings],
     )
     return cache_folder() / "no_control" / f"{hashlib.sha256(repr(inputs).encode()).hexdigest()}.npy"
+
+
+def _loads(building: Any) -> str:
+    """Digest of a building's load and generation, which are not the data set's if they were scaled."""
+    energy = building.energy_simulation
+    return hashlib.sha256(energy.non_shiftable_load.tobytes() + energy.solar_generation.tobytes()).hexdigest()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import gymnasium as gym
 import numpy as np
+import numpy.typing as npt
 
-from rllib_citylearn.env.features import CommunityFeatures
+from rllib_citylearn.env.features import CommunityFeatures, Feature
 
 
 class FeatureBox(gym.spaces.Box):
@@ -28,3 +31,38 @@ class FeatureBox(gym.spaces.Box):
     def columns(self) -> tuple[str, ...]:
         """Names of the components, in order."""
         return self.community.agent_columns(self.index)
+
+
+class PaddedBox(gym.spaces.Box):
+    """A row of the joint grid: a ``Box(-1, 1, [D])`` that is the same for every building, whatever it has.
+
+    Args:
+        features: every feature that any building has, in the table's order, with their ranges.
+        mask: bool ``[D]``: columns that can differ from zero. Where the building in this place differs from episode to
+            episode, any of them can.
+    """
+
+    def __init__(self, features: Sequence[Feature], mask: npt.NDArray[np.bool_]) -> None:
+        self.features = tuple(features)
+        self.mask = mask
+        super().__init__(-1.0, 1.0, mask.shape, np.float32)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the components, in order."""
+        return tuple(column for feature in self.features for column in feature.columns)
+
+
+class CentralBox(gym.spaces.Box):
+    """What a single agent sees of the whole community: a ``Box(-1, 1, [d])``.
+
+    Args:
+        community: the community's feature table.
+        columns: names of the components in order: those that all buildings share by their name in the table, those of one
+            building as ``Building_1/electrical_storage_soc``.
+    """
+
+    def __init__(self, community: CommunityFeatures, columns: Sequence[str]) -> None:
+        self.community = community
+        self.columns = tuple(columns)
+        super().__init__(-1.0, 1.0, (len(self.columns),), np.float32)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rllib_citylearn.datasets import resolve
-from rllib_citylearn.env.citylearn_env import community_features, make_citylearn_env
+from rllib_citylearn.env.building import Site, build_citylearn
+from rllib_citylearn.env.citylearn_env import community_features
 from rllib_citylearn.env.config import CommunityEnvConfig
 from rllib_citylearn.env.engines import Engine, make_engine
 from rllib_citylearn.env.forecast_noise import ForecastNoise
@@ -49,25 +49,31 @@ class CommunityVectorEnv:
     Episodes that end are not started again by themselves: call ``reset`` with their numbers.
 
     Args:
-        config: the community, its episodes and its reward.
+        config: the community, its episodes and its reward. How agents see it (``padded``, ``central_agent``) is nothing to
+            arrays, and of several ``variants`` this is one.
         communities: number E.
         turn: which of ``config.starts`` comes first; several runners take turns with them.
         turns: how many runners take turns.
+        instance: numbers that tell this environment from others, for what ``random_buildings`` and ``load_scaling`` draw.
+        site: the config's data, if they have been looked up before.
     """
 
-    def __init__(self, config: CommunityEnvConfig, communities: int = 1, *, turn: int = 0, turns: int = 1) -> None:
+    def __init__(
+        self,
+        config: CommunityEnvConfig,
+        communities: int = 1,
+        *,
+        turn: int = 0,
+        turns: int = 1,
+        instance: Sequence[int] = (),
+        site: Site | None = None,
+    ) -> None:
+        if config.communities is not None:
+            raise ConfigError("A vector environment is of one community; build one for each of config.each().")
         self.config = config
-        source = resolve(config.dataset)
-        self.citylearn = make_citylearn_env(
-            source.folder, buildings=config.buildings, window=config.window, random_seed=config.random_seed
-        )
-        if self.citylearn.seconds_per_time_step != 3600:
-            raise ConfigError(
-                f"The data set has time steps of {self.citylearn.seconds_per_time_step:g} s; rewards and scores are defined "
-                "for hours (3600 s)."
-            )
+        self.citylearn, ranges = build_citylearn(config, site or Site.of(config), instance)
         self.communities = communities
-        self.features = community_features(self.citylearn, config.ranges, memory=config.memory)
+        self.features = community_features(self.citylearn, ranges, memory=config.memory)
         self.first_step, self._last = self.citylearn.episode_time_steps[0]
         self.reward = TeamReward(no_control(self.citylearn), RewardWeights.from_dict(config.reward_weights))
         self.episode_steps = self._checked_episode_steps()
@@ -82,7 +88,7 @@ class CommunityVectorEnv:
         self._noise = ForecastNoise(self.features, communities, config.forecast_noise) if config.forecast_noise else None
         self._random = np.random.default_rng()
         self._lowest_soc = np.array([b.electrical_storage.initial_soc for b in self.citylearn.buildings])
-        self._turn, self._turns = turn, turns
+        self._turn, self._first_turn, self._turns = turn, turn, turns
         self._episodes = 0
         shape = (communities, len(TERMS))
         self._start = np.zeros(communities, np.int64)
@@ -122,7 +128,9 @@ class CommunityVectorEnv:
             ConfigError: a start at which no episode of this length fits.
         """
         if seed is not None:
+            # Whatever follows a seed is the same after the same seed: the turns of starts and vehicles' drift, too.
             self._random = np.random.default_rng(seed)
+            self._turn, self._episodes = self._first_turn, 0
         which = np.arange(self.communities) if communities is None else np.asarray(communities, np.int64)
         chosen = [self._choose_start() for _ in which] if starts is None else [int(start) for start in starts]
         for start in chosen:

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from rllib_citylearn.baselines import BASELINES
+from rllib_citylearn.env.selection import select_buildings
 from rllib_citylearn.errors import BundleError, ConfigError
-from rllib_citylearn.evaluation.selection import parse_window, select_buildings
+from rllib_citylearn.evaluation.selection import parse_window
 from rllib_citylearn.evaluation.specs import BundleSpec, spec_for
 
 NAMES = [f"Building_{number}" for number in range(1, 18)]

@@ -109,6 +109,8 @@ def test_actions_are_mapped_onto_each_buildings_own_limits():
     assert np.allclose(community.decode_actions(joint)[0], [-0.8])
     # Vehicle first, battery second: the building's own order.
     assert np.allclose(community.decode_actions(joint)[1], [0.0, 0.5])
+    native = community.joint_actions(community.decode_actions(joint))
+    assert np.allclose(community.encode_actions(native), np.where(community.action_mask, joint, 0.0))
 
 
 def test_description_round_trip():

@@ -1,0 +1,116 @@
+"""From a config to CityLearn's environment: which buildings it has, with which loads and which ranges."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rllib_citylearn.datasets import resolve
+from rllib_citylearn.env.citylearn_env import building_names, community_features, make_citylearn_env, read_schema
+from rllib_citylearn.env.config import CommunityEnvConfig
+from rllib_citylearn.env.features import CommunityFeatures
+from rllib_citylearn.env.selection import community_buildings
+from rllib_citylearn.errors import ConfigError
+
+if TYPE_CHECKING:
+    from citylearn.citylearn import CityLearnEnv
+
+Ranges = Mapping[str, Sequence[float]]
+
+_SCALED = ("non_shiftable_load", "solar_generation", "net_electricity_consumption")
+"""Features whose range grows with the loads."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where the data of one community are, and who lives there.
+
+    Attributes:
+        folder: of the data set.
+        buildings: names of the community's buildings, before any are drawn.
+    """
+
+    folder: Path
+    buildings: tuple[str, ...]
+
+    @classmethod
+    def of(cls, config: CommunityEnvConfig) -> Site:
+        """From a config of one community; the data are fetched and checked if need be, which takes a moment."""
+        folder = resolve(config.dataset).folder
+        names = building_names(read_schema(folder))
+        return cls(folder, tuple(community_buildings(config.buildings, config.held_out, names)))
+
+
+def training_features(config: CommunityEnvConfig, site: Site) -> CommunityFeatures:
+    """The feature table of one community before anything is drawn, with ranges that hold whatever may be drawn."""
+    env = _plain_env(config, site, site.buildings)
+    return community_features(env, _ranges(env, config) if config.ranges is None else config.ranges)
+
+
+def build_citylearn(
+    config: CommunityEnvConfig, site: Site, instance: Sequence[int] = ()
+) -> tuple[CityLearnEnv, Ranges | None]:
+    """CityLearn's environment of one community, and its ranges.
+
+    Args:
+        config: its config, without ``communities``.
+        site: its data.
+        instance: numbers of zero or more that tell this environment from others; with the config's random seed they decide
+            what is drawn.
+
+    Returns:
+        the environment; ranges of its features, None where they are to be fitted to it.
+    """
+    names, ranges = site.buildings, config.ranges
+    random = np.random.default_rng([config.random_seed or 0, *instance])
+    if config.random_buildings is not None:
+        if config.random_buildings > len(names):
+            raise ConfigError(
+                f"random_buildings is {config.random_buildings}, but there are only {len(names)} to draw from "
+                f"({', '.join(names)}); give that many or fewer."
+            )
+        ranges = training_features(config, site).ranges if ranges is None else ranges
+        if config.variants:
+            names = tuple(names[i] for i in sorted(random.permutation(len(names))[: config.random_buildings]))
+    env = _plain_env(config, site, names)
+    if config.load_scaling is not None:
+        ranges = _ranges(env, config) if ranges is None else ranges
+        if config.variants:
+            for building in env.buildings:
+                _scale(building, *random.uniform(*config.load_scaling, 2))
+    return env, ranges
+
+
+def _plain_env(config: CommunityEnvConfig, site: Site, names: Sequence[str]) -> CityLearnEnv:
+    env = make_citylearn_env(site.folder, buildings=names, window=config.window, random_seed=config.random_seed)
+    if env.seconds_per_time_step != 3600:
+        raise ConfigError(
+            f"The data set has time steps of {env.seconds_per_time_step:g} s; rewards and scores are defined for hours "
+            "(3600 s)."
+        )
+    return env
+
+
+def _ranges(env: CityLearnEnv, config: CommunityEnvConfig) -> Ranges:
+    """Ranges fitted to data as they are, wide enough for them multiplied by the highest factor."""
+    factor = 1.0 if config.load_scaling is None else max(1.0, config.load_scaling[1])
+    fitted = community_features(env).ranges
+    return {name: (low * factor, high * factor) if name in _SCALED else (low, high) for name, (low, high) in fitted.items()}
+
+
+def _scale(building: Any, load: float, generation: float) -> None:
+    """Multiply a building's load and photovoltaic generation over the whole data.
+
+    CityLearn hands out stretches of its series, so they are replaced where it keeps them.
+    """
+    series = vars(building.energy_simulation)
+    for name, factor in (
+        ("_non_shiftable_load", load),
+        ("_non_shiftable_load_without_control", load),
+        ("_solar_generation", generation),
+    ):
+        series[name] = series[name] * np.asarray(factor, series[name].dtype)
