@@ -15,8 +15,11 @@ from rllib_citylearn.datasets.synthetic import SyntheticSpec, make_community
 from rllib_citylearn.env.citylearn_env import make_citylearn_env
 from rllib_citylearn.env.config import CITYLEARN, FAST
 from rllib_citylearn.evaluation.departures import Departures, departures_served
+from rllib_citylearn.evaluation.evaluate import evaluate
 from rllib_citylearn.evaluation.kpis import evaluate_env
 from rllib_citylearn.evaluation.rollout import rollout
+from rllib_citylearn.evaluation.specs import spec_for
+from rllib_citylearn.evaluation.table import kpi_table
 
 BUILDINGS = ("Building_1", "Building_2", "Building_3")
 ROWS = 700
@@ -75,6 +78,16 @@ def test_both_engines_give_the_same(
     assert served is not None
     assert served == departures_served(slow)
     assert evaluate_env(fast) == evaluate_env(slow)
+
+
+def test_an_evaluation_says_how_drivers_were_served(laid: Path) -> None:
+    bau, nothing = evaluate([spec_for("bau"), spec_for("no-control")], laid, window=(0, 120))
+    assert bau.ev is not None
+    assert nothing.ev is not None
+    assert bau.ev["departures"] == nothing.ev["departures"] > 5
+    assert bau.ev["departures_met"] > 0.9 > 0.1 > nothing.ev["departures_met"]
+    assert bau.to_dict()["ev"] == bau.ev
+    assert f"no-control: 0.0% of {nothing.ev['departures']} departures" in kpi_table([bau, nothing])
 
 
 def citylearns_word(env: Any) -> dict[str, float]:
