@@ -17,8 +17,8 @@ _OLD_OBSERVATION = re.compile(
 _HOURLY_FILES = ("energy_simulation", "weather", "carbon_intensity", "pricing")
 _HOW_TO_UPGRADE = (
     "Bring the folder to the current format with "
-    "`rllib_citylearn.datasets.upgrade_folder(old, new, random_seed=...)`, or give the data set's name or folder to whatever "
-    "takes data sets: it is upgraded in a copy."
+    "`rllib_citylearn.datasets.upgrade_folder(old, new, random_seed=...)`, or give its folder or name wherever a data set "
+    "is asked for: it is upgraded in a copy."
 )
 
 

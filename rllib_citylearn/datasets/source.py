@@ -42,7 +42,7 @@ class DatasetSource:
         folder: absolute path of the folder that holds ``schema.json``, in CityLearn 3.0.2's format.
         origin: where this call found it.
         version: what was published: ``citylearn 3.0.2``, ``citylearn 2.1.2 archive``, or ``local`` for the user's own
-            folders; ``..., upgraded`` if that was in an older format. For a set from the cache, the version it was fetched as.
+            folders; ``..., upgraded`` if that was in an older format. For a set from the cache, what it was fetched as.
         sha256: one hash over the names and contents of its files, the same wherever the folder lies.
     """
 
@@ -205,7 +205,7 @@ def random_seed_of(folder: Path) -> int:
     seed = read_description(folder).get("random_seed", ARCHIVE_RANDOM_SEEDS.get(folder.name))
     if seed is None:
         raise DatasetError(
-            f"It is in CityLearn 2.x's format and its schema has no 'random_seed', from which CityLearn 3.0.2 draws what the "
+            "It is in CityLearn 2.x's format and its schema has no 'random_seed', from which CityLearn 3.0.2 draws what the "
             f"schema leaves out (battery curves above all), nor is '{folder.name}' a data set whose seed is known. Write "
             'one into schema.json, for example "random_seed": 0.'
         )
@@ -261,9 +261,8 @@ def _try_download(name: str, cache: Path, report: Callable[[str], None]) -> Data
                 published, version = download(name, Path(downloading)), download_version()
                 if needs_upgrade(published):
                     report(f"Bringing {name} to CityLearn 3.0.2's format ...")
-                    upgrade_folder(
-                        published, current := Path(downloading) / ".upgraded", random_seed=random_seed_of(published)
-                    )
+                    current = Path(downloading) / ".upgraded"
+                    upgrade_folder(published, current, random_seed=random_seed_of(published))
                     published, version = current, f"{version}, upgraded"
                 for path in published.iterdir():
                     path.rename(folder / path.name)

@@ -203,7 +203,7 @@ def _refuse_overlaps(cycles: Sequence[Cycle]) -> None:
     for before, after in pairwise(cycles):
         if after.earliest <= before.deadline:
             raise _UnfaithfulError(
-                f"a cycle that starts at time step {before.latest} still runs when the next one may start, at {after.earliest}"
+                f"a cycle that starts at time step {before.latest} still runs when the next may start, at {after.earliest}"
             )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rllib_citylearn.datasets import check_folder, check_schema_version, folder_sha256, resolve
+from rllib_citylearn.datasets import check_folder, check_schema_version, folder_sha256
 from rllib_citylearn.errors import DatasetError
 from tests.datasets_toy import write_current, write_old
 

@@ -20,17 +20,17 @@ HOURS = 400
 Rows = list[Mapping[str, str]]
 
 
+def window_of(row: Mapping[str, str]) -> tuple[int, int]:
+    return int(row["wm_start_time_step"]), int(row["wm_end_time_step"])
+
+
 def consumption_in_2x(rows: Rows, commands: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
     """What a machine drew: one cycle a window, started by the first command while the window is open."""
     drawn = np.zeros(len(rows), np.float32)
     started = False
     for t, row in enumerate(rows):
-        first, last = int(row["wm_start_time_step"]), int(row["wm_end_time_step"])
-        before = rows[max(t - 1, 0)]
-        if (before["wm_start_time_step"], before["wm_end_time_step"]) != (
-            row["wm_start_time_step"],
-            row["wm_end_time_step"],
-        ):
+        first, last = window_of(row)
+        if window_of(rows[max(t - 1, 0)]) != (first, last):
             started = False
         if commands[t] and not started and first != -1 and first <= t <= last:
             started = True
@@ -145,7 +145,7 @@ def test_names_follow_the_machine_into_the_schema(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "reason"),
     [
-        (machine_rows({(3, 9): "[1.0, 2.0, 3.0]", (10, 12): "[1.0]"}), "still runs when the next one may start, at 10"),
+        (machine_rows({(3, 9): "[1.0, 2.0, 3.0]", (10, 12): "[1.0]"}), "still runs when the next may start, at 10"),
         (machine_rows({(3, 5): "[1.0, -2.0]"}), "negative or no numbers"),
         (machine_rows({(3, 5): "7.0"}), "no list of numbers"),
         (machine_rows({(3, 5): "__import__('os')"}), "no list of numbers"),
