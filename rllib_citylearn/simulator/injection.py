@@ -38,6 +38,8 @@ QUANTITIES = (
     "temperature_c",
     "vehicle_soc",
     "charger_energy_kwh",
+    "appliance_energy_kwh",
+    "appliance_started",
 )
 """Attributes of ``FastCommunity`` that say what happened in an hour."""
 
@@ -115,6 +117,7 @@ def inject(env: CityLearnEnv, recording: Recording) -> None:
                 array[:hours] = block[:, place]
     _write_capacities(env, recording)
     _write_chargers(env, recording)
+    _write_appliances(env, recording)
     _write_district(env, recording)
     # CityLearn doesn't move devices on after the last hour, only its own clock.
     stand_at(env, hours - 1)
@@ -138,6 +141,8 @@ class Ledger:
             self._add_building(n, building)
         for c, (_, charger) in enumerate(chargers_of(env)):
             self._add("charger_energy_kwh", c, charger.electricity_consumption)
+        for q, appliance in enumerate(appliances_of(env)):
+            self._add("appliance_energy_kwh", q, appliance.electricity_consumption)
         for v, vehicle in enumerate(env.electric_vehicles):
             self._add("vehicle_soc", v, vehicle.battery.soc)
         stand_at(env, 0)
@@ -174,6 +179,12 @@ def chargers_of(env: CityLearnEnv) -> Iterator[tuple[int, Any]]:
             yield n, charger
 
 
+def appliances_of(env: CityLearnEnv) -> Iterator[Any]:
+    """All deferrable appliances in the engine's order."""
+    for building in env.buildings:
+        yield from building.deferrable_appliances or []
+
+
 def clocks_of(env: CityLearnEnv) -> list[Any]:
     """Everything in ``env`` that has a clock, but for ``env`` itself."""
     clocks: list[Any] = []
@@ -181,7 +192,7 @@ def clocks_of(env: CityLearnEnv) -> list[Any]:
         clocks += [building, building.electrical_storage, building.non_shiftable_load_device, building.pv]
         for use in END_USES:
             clocks += [getattr(building, f"{use}_storage"), getattr(building, f"{use}_device")]
-    clocks += [charger for _, charger in chargers_of(env)]
+    clocks += [*(charger for _, charger in chargers_of(env)), *appliances_of(env)]
     for vehicle in env.electric_vehicles:
         clocks += [vehicle, vehicle.battery]
     return clocks
@@ -257,6 +268,26 @@ def _write_chargers(env: CityLearnEnv, recording: Recording) -> None:
     for building, total in zip(env.buildings, totals, strict=True):
         building.chargers_electricity_consumption[:] = total
     plugs.show(hours - 1)
+
+
+def _write_appliances(env: CityLearnEnv, recording: Recording) -> None:
+    """Which cycles were run: CityLearn's appliances are asked to start them once more, at the same hours."""
+    hours = recording.hours
+    started = recording.series["appliance_started"]
+    for appliance, column in zip(appliances_of(env), started.T, strict=True):
+        appliance.electricity_consumption[:hours] = 0.0
+        for hour in np.flatnonzero(column).tolist():
+            appliance.time_step = hour
+            appliance.start_cycle(1.0)
+        appliance.time_step = hours - 1
+        appliance.observations()  # has them look at the clock
+    owners = recording.description.parameters.appliances.building
+    totals = np.zeros((hours, len(env.buildings)), np.float32)
+    for q, n in enumerate(owners.tolist()):
+        totals[:, n] += recording.series["appliance_energy_kwh"][:, q]
+    stand_at(env, hours - 1)
+    for building, total in zip(env.buildings, totals.T, strict=True):
+        building.deferrable_appliances_electricity_consumption[:] = total
 
 
 def _requested_kwh(charger: Any, action: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

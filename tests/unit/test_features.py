@@ -202,5 +202,6 @@ def test_the_table_has_every_observation_of_citylearns_appliances():
     from citylearn.energy_model import DeferrableAppliance
 
     idle = DeferrableAppliance(DeferrableApplianceSimulation(cycle_profiles={}, flexibility_schedule=[]), name="x")
+    idle.time_step = 0
     assert tuple(idle.observations()) == tuple(QUANTITIES)
     assert all(table_names([f"deferrable_appliance_x_{quantity}"])[0] in FEATURES for quantity in QUANTITIES)
