@@ -52,6 +52,17 @@ def ev_data(shared_datasets: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture(scope="session")
+def appliance_data(shared_datasets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of the official data set with vehicles, whose washing machine is a deferrable appliance."""
+    from rllib_citylearn.datasets import upgrade_folder
+    from tests.ev_data import NAME
+
+    folder = tmp_path_factory.mktemp("appliances") / NAME
+    upgrade_folder(shared_datasets / NAME, folder, random_seed=2022)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def ray_session() -> Iterator[None]:
     """One Ray for all tests that need it."""
     import ray

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -109,10 +109,10 @@ def _actions(env: CityLearnEnv, features: CommunityFeatures) -> Actions:
                 tank[n, u] = column[f"{use}_storage"]
             if u < 2 and f"{use}_device" in has:
                 device[n, u] = column[f"{use}_device"]
-        for owned in env.buildings[n].electric_vehicle_chargers or []:
-            charger.append(_column(env, n, f"electric_vehicle_storage_{owned.charger_id}", column))
-        for owned in env.buildings[n].deferrable_appliances or []:
-            appliance.append(_column(env, n, f"deferrable_appliance_{owned.name}", column))
+        chargers = [owned.charger_id for owned in env.buildings[n].electric_vehicle_chargers or []]
+        charger += [_column(env, n, f"electric_vehicle_storage_{identifier}", column) for identifier in chargers]
+        appliances = [owned.name for owned in env.buildings[n].deferrable_appliances or []]
+        appliance += [_column(env, n, f"deferrable_appliance_{name}", column) for name in appliances]
     return Actions(
         battery=battery,
         tank=tank,

@@ -43,6 +43,9 @@ QUANTITIES = (
 )
 """Attributes of ``FastCommunity`` that say what happened in an hour."""
 
+START = 2.0
+"""An action that starts a cycle at any threshold; asked twice for a cycle, an appliance starts it once."""
+
 
 @dataclass(frozen=True)
 class Recording:
@@ -141,8 +144,6 @@ class Ledger:
             self._add_building(n, building)
         for c, (_, charger) in enumerate(chargers_of(env)):
             self._add("charger_energy_kwh", c, charger.electricity_consumption)
-        for q, appliance in enumerate(appliances_of(env)):
-            self._add("appliance_energy_kwh", q, appliance.electricity_consumption)
         for v, vehicle in enumerate(env.electric_vehicles):
             self._add("vehicle_soc", v, vehicle.battery.soc)
         stand_at(env, 0)
@@ -273,14 +274,12 @@ def _write_chargers(env: CityLearnEnv, recording: Recording) -> None:
 def _write_appliances(env: CityLearnEnv, recording: Recording) -> None:
     """Which cycles were run: CityLearn's appliances are asked to start them once more, at the same hours."""
     hours = recording.hours
-    started = recording.series["appliance_started"]
-    for appliance, column in zip(appliances_of(env), started.T, strict=True):
-        appliance.electricity_consumption[:hours] = 0.0
-        for hour in np.flatnonzero(column).tolist():
+    for appliance, started in zip(appliances_of(env), recording.series["appliance_started"].T, strict=True):
+        for hour in np.flatnonzero(started).tolist():
             appliance.time_step = hour
-            appliance.start_cycle(1.0)
+            appliance.start_cycle(START)
         appliance.time_step = hours - 1
-        appliance.observations()  # has them look at the clock
+        appliance.observations()  # has the appliance look at the clock
     owners = recording.description.parameters.appliances.building
     totals = np.zeros((hours, len(env.buildings)), np.float32)
     for q, n in enumerate(owners.tolist()):

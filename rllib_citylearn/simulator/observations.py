@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -136,13 +137,13 @@ class EncodedTables:
 
     def _state(self, plan: ObservationPlan, place: Mapping[str, int]) -> None:
         features = plan.features
-        count = len(plan.states)
-        self.state_at = np.zeros(count, np.int64)
-        self.state_kind = np.zeros(count, np.int64)
-        self.state_range = np.zeros((count, 2))
-        self.state_mask = np.zeros((len(features.agents), count), np.uint8)
-        self.charger_at = np.full((len(features.agents), count), -1, np.int64)
-        self.appliance_at = np.full((len(features.agents), count), -1, np.int64)
+        columns = len(plan.states)
+        self.state_at = np.zeros(columns, np.int64)
+        self.state_kind = np.zeros(columns, np.int64)
+        self.state_range = np.zeros((columns, 2))
+        self.state_mask = np.zeros((len(features.agents), columns), np.uint8)
+        self.charger_at = np.full((len(features.agents), columns), -1, np.int64)
+        self.appliance_at = np.full((len(features.agents), columns), -1, np.int64)
         for s, state in enumerate(plan.states):
             feature = features.feature(state.name)
             self.state_at[s], self.state_kind[s] = place[state.name], state.kind
@@ -190,11 +191,8 @@ class _Appliances:
     """Deferrable appliances in the engine's order: building by building, within a building as CityLearn has them."""
 
     def __init__(self, env: CityLearnEnv) -> None:
-        names = [[appliance.name for appliance in building.deferrable_appliances or []] for building in env.buildings]
-        first = np.cumsum([0, *map(len, names)])
-        self._place = [
-            {name: int(start) + i for i, name in enumerate(own)} for start, own in zip(first, names, strict=False)
-        ]
+        places = count()
+        self._place = [{owned.name: next(places) for owned in b.deferrable_appliances or []} for b in env.buildings]
 
     def index(self, n: int, original: str) -> int:
         """The appliance, among all of the community, that CityLearn's observation of building ``n`` is about."""

@@ -83,7 +83,8 @@ def show_waiting(m, e, q, i, k, shown):
     slack = double(m.cycle_latest[q, i] - k)
     window = max(double(m.cycle_latest[q, i] - m.cycle_earliest[q, i]), 1.0)
     shown[PENDING] = 1.0
-    shown[CAN_START] = 1.0 if can_start(m, e, q, k) else 0.0
+    # CityLearn looks whether an action of 1 would start it.
+    shown[CAN_START] = 1.0 if m.appliance_threshold[q] < 1.0 and can_start(m, e, q, k) else 0.0
     shown[HOURS_TO_START] = shown[SLACK] = slack
     shown[SLACK_RATIO] = min(max(slack / window, 0.0), 1.0)
     shown[URGENCY] = 1.0 - shown[SLACK_RATIO]
