@@ -16,7 +16,6 @@ from rllib_citylearn.datasets.content import folder_sha256
 from rllib_citylearn.datasets.download import DownloadUnavailableError, download, is_switched_off
 from rllib_citylearn.datasets.download import version as download_version
 from rllib_citylearn.datasets.names import (
-    ARCHIVE_NOT_UPGRADED,
     ARCHIVE_RANDOM_SEEDS,
     is_name,
     known_names,
@@ -223,7 +222,7 @@ def _fetch(name: str, cache: Path, offline: bool, report: Callable[[str], None])
         reason = _try_download(name, cache, report)
         if isinstance(reason, DatasetSource):
             return reason
-        if name in ARCHIVE_RANDOM_SEEDS or name in ARCHIVE_NOT_UPGRADED:
+        if name in ARCHIVE_RANDOM_SEEDS:
             target = store.entry_folder(cache, name)
             with new_directory(target) as folder:
                 fetch_from_archive(name, folder, report)

@@ -64,7 +64,9 @@ _COLUMNS = {
     "kg_CO2/kWh": "carbon_intensity",
 }
 _HORIZONS = {"6": "_predicted_1", "12": "_predicted_2", "24": "_predicted_3"}
-_TITLE = re.compile(r"(?:(?P<hours>6|12|24)h (?:Prediction )?)?(?P<quantity>.+?)(?: [\[(][^\[(]*[\])])?")
+# 2.x read series by position, whatever the titles said; one set forecasts prices one to three hours ahead.
+_SHORT_HORIZONS = {"1": "_predicted_1", "2": "_predicted_2", "3": "_predicted_3"}
+_TITLE = re.compile(r"(?:(?P<hours>1|2|3|6|12|24)h (?:Prediction )?)?(?P<quantity>.+?)(?: [\[(][^\[(]*[\])])?")
 _OLD_PREDICTION = re.compile(r"(?P<quantity>.+)_predicted_(?P<hours>6|12|24)h")
 _HOLIDAY = 8
 
@@ -249,7 +251,7 @@ def _column(title: str, file: str) -> str:
             f"{file} has the column '{title}', which CityLearn 2.x's data sets of the 2020 to 2023 challenges do not have; "
             "its name in the current format is not known. Use a data set in CityLearn 3.0.2's format."
         )
-    return _COLUMNS[match["quantity"]] + _HORIZONS.get(match["hours"] or "", "")
+    return _COLUMNS[match["quantity"]] + (_HORIZONS | _SHORT_HORIZONS).get(match["hours"] or "", "")
 
 
 def _replace_holidays(rows: Sequence[list[str]], hour: int, day_type: int) -> None:

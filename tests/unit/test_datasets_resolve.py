@@ -239,11 +239,6 @@ def test_an_unknown_name_brings_the_nearest_and_all(world: World, options: dict[
     assert all(name in str(caught.value) for name in ARCHIVE_RANDOM_SEEDS)
 
 
-def test_a_set_without_a_known_upgrade_is_refused_by_name(world: World) -> None:
-    with pytest.raises(DatasetError, match=r"baeda_3dem only in an old format.*citylearn_challenge_2022_phase_all"):
-        world.resolve("baeda_3dem")
-
-
 @pytest.mark.parametrize("name", ["no/such/folder", "../x", "", ".", "x.json", "a b"])
 def test_what_is_neither_a_folder_nor_a_name_is_refused(world: World, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(world.index)
@@ -330,7 +325,7 @@ def test_the_command_lists_and_fetches(
     assert _call("list", "--json", str(file)) == 0
     rows = {row["name"]: row for row in json.loads(file.read_text())}
     assert rows[NAME] == {"name": NAME, "source": "cache", "folder": str(world.entry)}
-    assert rows["baeda_3dem"]["source"] == "citylearn"
+    assert rows["citylearn_challenge_2022_phase_all_plus_evs"]["source"] == "citylearn"
     printed = capsys.readouterr().out
     assert all(name in printed for name in ARCHIVE_RANDOM_SEEDS)
     assert _call("fetch", NAME, "--force") == 0
