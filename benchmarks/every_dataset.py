@@ -180,7 +180,7 @@ def _devices(env: Any) -> str:
 def no_control_cost(folder: Path) -> float:
     """What an uncontrolled district pays over all of the data, in the data's currency."""
     reference = no_control(make_citylearn_env(folder))
-    return float((np.maximum(reference.net, 0.0) * reference.price).sum())
+    return float((np.maximum(reference.net_kwh, 0.0) * reference.price).sum())
 
 
 PAGE = """# Data sets
