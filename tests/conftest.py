@@ -63,6 +63,44 @@ def ev_data(shared_datasets: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture(scope="session")
+def appliance_data(shared_datasets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of the official data set with vehicles, whose washing machine is a deferrable appliance."""
+    from rllib_citylearn.datasets import upgrade_folder
+    from tests.ev_data import NAME
+
+    folder = tmp_path_factory.mktemp("appliances") / NAME
+    upgrade_folder(shared_datasets / NAME, folder, random_seed=2022)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def archive_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The archive, downloaded once with the machine's own pip."""
+    from rllib_citylearn.datasets import archive
+    from rllib_citylearn.errors import DatasetError
+
+    try:
+        return archive.download_wheel(tmp_path_factory.mktemp("archive"))
+    except DatasetError as error:
+        if "corrupted" in str(error):
+            raise
+        pytest.skip(f"pip can't get the archive here: {error}")
+
+
+@pytest.fixture(scope="session")
+def upgraded(archive_wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All data sets of the archive that can be upgraded, in folders of their names."""
+    from rllib_citylearn.datasets import archive, upgrade_folder
+    from rllib_citylearn.datasets.names import ARCHIVE_RANDOM_SEEDS
+
+    root = tmp_path_factory.mktemp("upgraded")
+    for name, seed in ARCHIVE_RANDOM_SEEDS.items():
+        old = archive.unpack(archive_wheel, name, root / "old" / name)
+        upgrade_folder(old, root / name, random_seed=seed)
+    return root
+
+
+@pytest.fixture(scope="session")
 def ray_session() -> Iterator[None]:
     """One Ray for all tests that need it."""
     import ray

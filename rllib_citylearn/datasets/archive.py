@@ -14,7 +14,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
-from rllib_citylearn.datasets.names import ARCHIVE_NOT_UPGRADED, ARCHIVE_RANDOM_SEEDS
+from rllib_citylearn.datasets.names import ARCHIVE_RANDOM_SEEDS
 from rllib_citylearn.datasets.upgrade import upgrade_folder
 from rllib_citylearn.errors import DatasetError
 from rllib_citylearn.files import sha256
@@ -43,11 +43,6 @@ def fetch_from_archive(name: str, target: Path, report: Callable[[str], None]) -
     Raises:
         DatasetError: the set can't be upgraded, pip can't get the wheel, or it is not the one that was published.
     """
-    if name in ARCHIVE_NOT_UPGRADED:
-        raise DatasetError(
-            f"The archive holds {name} only in an old format, and there is no published set to check an upgrade of it "
-            f"against. These can be upgraded: {', '.join(ARCHIVE_RANDOM_SEEDS)}. For {name}, {_OTHER_WAYS}."
-        )
     with tempfile.TemporaryDirectory(prefix="rllib_citylearn_") as folder:
         report(f"Downloading the archive {ARCHIVE_REQUIREMENT} (22 MB) with pip ...")
         wheel = download_wheel(Path(folder) / "wheel")

@@ -14,12 +14,13 @@ ARCHIVE_RANDOM_SEEDS = {
     "citylearn_challenge_2023_phase_2_local_evaluation": 2023,
     **{f"citylearn_challenge_2023_phase_2_online_evaluation_{part}": 2023 for part in (1, 2, 3)},
     **{f"citylearn_challenge_2023_phase_3_{part}": 2023 for part in (1, 2, 3)},
+    "baeda_3dem": 2023,
 }
 """Data sets that the archive holds and the upgrade brings to the current format, with the ``random_seed`` that the
-current format gives them. CityLearn draws from it what a schema leaves out, the battery curves above all."""
+current format gives them. CityLearn draws from it what a schema leaves out, the battery curves above all.
 
-ARCHIVE_NOT_UPGRADED = ("baeda_3dem",)
-"""Data sets that the archive holds, but for which no published set in the current format says what an upgrade must give."""
+``baeda_3dem`` was never published in the current format. It is upgraded by the rules for the sets of 2023, which are of its
+kind, and gets their seed, from which CityLearn 3.0.2 draws its tanks' efficiencies; CityLearn 2.1.2 took 1 for these."""
 
 DOWNLOAD_ONLY = ("citylearn_challenge_2022_phase_all_plus_evs",)
 """Data sets that only CityLearn's own download has; it may have more, under names that are not listed here."""
@@ -34,7 +35,7 @@ def is_name(text: str) -> bool:
 
 def known_names() -> list[str]:
     """Every name listed here, sorted."""
-    return sorted({*ARCHIVE_RANDOM_SEEDS, *ARCHIVE_NOT_UPGRADED, *DOWNLOAD_ONLY})
+    return sorted({*ARCHIVE_RANDOM_SEEDS, *DOWNLOAD_ONLY})
 
 
 def suggestion(name: str, names: Iterable[str]) -> str:

@@ -17,8 +17,8 @@ _OLD_OBSERVATION = re.compile(
 _HOURLY_FILES = ("energy_simulation", "weather", "carbon_intensity", "pricing")
 _HOW_TO_UPGRADE = (
     "Bring the folder to the current format with "
-    "`rllib_citylearn.datasets.upgrade_folder(old, new, random_seed=...)`, or give the data set's name instead of its "
-    "path to have it fetched."
+    "`rllib_citylearn.datasets.upgrade_folder(old, new, random_seed=...)`, or give its folder or name wherever a data set "
+    "is asked for: it is upgraded in a copy."
 )
 
 
@@ -55,27 +55,37 @@ def check_schema_version(description: Mapping[str, Any]) -> None:
     appliances = sorted(_washing_machines(description))
     if appliances:
         raise DatasetError(
-            f"The schema has {', '.join(appliances)}, which CityLearn 2.x simulated and CityLearn 3.0.2 refuses. Remove "
-            "'washing_machines' from the buildings, 'washing_machine' from the actions and 'washing_machine_...' from "
-            "the observations, or describe the machines as 'deferrable_appliances'."
+            f"The schema has {', '.join(appliances)}, which CityLearn 2.x simulated and CityLearn 3.0.2 refuses; "
+            f"it simulates 'deferrable_appliances' instead. {_HOW_TO_UPGRADE}"
         )
+    if old := _old_format(description):
+        raise DatasetError(f"The schema is in CityLearn 2.x's format: {old} {_HOW_TO_UPGRADE}")
+
+
+def is_current(description: Mapping[str, Any]) -> bool:
+    """Whether observations and dynamics, washing machines aside, are written as CityLearn 3.0.2 writes them."""
+    return _old_format(description) is None
+
+
+def _old_format(description: Mapping[str, Any]) -> str | None:
+    """What is written as CityLearn 2.x wrote it; None if nothing is."""
     observations = [*description.get("observations", {})]
     for building in description["buildings"].values():
         observations += building.get("inactive_observations") or []
     old = sorted({name for name in observations if _OLD_OBSERVATION.fullmatch(name)})
     if old:
-        raise DatasetError(
-            f"The schema is in CityLearn 2.x's format: it has the observations {_some(old)}, where CityLearn 3.0.2 has "
-            f"'..._predicted_1', '..._cooling_set_point', '..._device_efficiency' and so on. {_HOW_TO_UPGRADE}"
+        return (
+            f"it has the observations {_some(old)}, where CityLearn 3.0.2 has '..._predicted_1', '..._cooling_set_point', "
+            "'..._device_efficiency' and so on."
         )
     for name, building in description["buildings"].items():
         dynamics = building.get("dynamics")
         if isinstance(dynamics, Mapping) and "type" not in dynamics:
-            raise DatasetError(
-                f"The schema is in CityLearn 2.x's format: the dynamics of {name} are given for "
-                f"{_some(sorted(dynamics))} apart, where CityLearn 3.0.2 expects one model with a 'type'. "
-                f"{_HOW_TO_UPGRADE}"
+            return (
+                f"the dynamics of {name} are given for {_some(sorted(dynamics))} apart, where CityLearn 3.0.2 expects one "
+                "model with a 'type'."
             )
+    return None
 
 
 def _washing_machines(description: Mapping[str, Any]) -> Iterator[str]:

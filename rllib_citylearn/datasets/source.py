@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Callable
@@ -15,18 +16,20 @@ from rllib_citylearn.datasets.content import folder_sha256
 from rllib_citylearn.datasets.download import DownloadUnavailableError, download, is_switched_off
 from rllib_citylearn.datasets.download import version as download_version
 from rllib_citylearn.datasets.names import (
-    ARCHIVE_NOT_UPGRADED,
     ARCHIVE_RANDOM_SEEDS,
     is_name,
     known_names,
     suggestion,
 )
 from rllib_citylearn.datasets.schema import check_folder, check_schema_version, read_description
+from rllib_citylearn.datasets.upgrade import UPGRADE_FORMAT, needs_upgrade, upgrade_folder
 from rllib_citylearn.errors import DatasetError
 from rllib_citylearn.files import cache_folder, new_directory
 
 Origin = Literal["path", "environment", "cache", "citylearn", "archive"]
 LOCAL_VARIABLE = "CITYLEARN_LOCAL_DATASETS_PATH"
+LOCAL_UPGRADED = "local, upgraded"
+"""Version of a user's own folder that was in an older format."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class DatasetSource:
         folder: absolute path of the folder that holds ``schema.json``, in CityLearn 3.0.2's format.
         origin: where this call found it.
         version: what was published: ``citylearn 3.0.2``, ``citylearn 2.1.2 archive``, or ``local`` for the user's own
-            folders. For a set from the cache, the version it was fetched as.
+            folders; ``..., upgraded`` if that was in an older format. For a set from the cache, what it was fetched as.
         sha256: one hash over the names and contents of its files, the same wherever the folder lies.
     """
 
@@ -73,7 +76,8 @@ def resolve(
     """Find a data set, fetching it if need be.
 
     Looked for in this order: the path given; the directories in ``CITYLEARN_LOCAL_DATASETS_PATH``; the cache;
-    CityLearn's own download; the archive in a wheel of CityLearn 2.1.2, brought to the current format.
+    CityLearn's own download; the archive in a wheel of CityLearn 2.1.2, brought to the current format. A folder in an older
+    format is brought to the current one in a copy, which the cache keeps; the folder itself is never changed.
 
     Args:
         name_or_path: a data set's name; or its folder, or the ``schema.json`` in it.
@@ -86,13 +90,13 @@ def resolve(
         DatasetError: the set is unknown, can't be had, is incomplete, damaged, or in another format.
     """
     path = _as_path(name_or_path)
+    cache = cache_folder() if cache is None else cache
     if path is not None:
-        return _local(path, "path")
+        return _local(path, "path", cache, report)
     name = str(name_or_path)
     for root in local_roots():
         if (root / name / "schema.json").is_file():
-            return _local(root / name, "environment")
-    cache = cache_folder() if cache is None else cache
+            return _local(root / name, "environment", cache, report)
     with store.locked(cache, name):
         entry = store.read_entry(cache, name)
         if entry is not None and not entry.damage and not force:
@@ -161,13 +165,50 @@ def _as_path(name_or_path: str | Path) -> Path | None:
     )
 
 
-def _local(folder: Path, origin: Origin) -> DatasetSource:
+def _local(folder: Path, origin: Origin, cache: Path, report: Callable[[str], None]) -> DatasetSource:
     folder = folder.resolve()
     try:
+        if needs_upgrade(folder):
+            return _upgraded(folder, origin, cache, report)
         check_folder(folder)
     except DatasetError as error:
         raise DatasetError(f"The data set in {folder} can't be used. {error}") from error
     return DatasetSource(folder.name, folder, origin, "local", folder_sha256(folder))
+
+
+def _upgraded(folder: Path, origin: Origin, cache: Path, report: Callable[[str], None]) -> DatasetSource:
+    """A copy of the user's folder in the current format, from the cache if that has one of the same content."""
+    name, seed = folder.name, random_seed_of(folder)
+    key = hashlib.sha256(f"{folder_sha256(folder)} {seed} {UPGRADE_FORMAT}".encode()).hexdigest()[:24]
+    own = cache / "upgraded" / key
+    with store.locked(own, name):
+        entry = store.read_entry(own, name)
+        if entry is None or entry.damage:
+            report(f"{folder} is in an older format; bringing it to CityLearn 3.0.2's in a copy in the cache ...")
+            store.remove_leftovers(own, name)
+            target = store.entry_folder(own, name)
+            with new_directory(target) as copy:
+                upgrade_folder(folder, copy, random_seed=seed)
+                _finish(name, copy, target, origin, LOCAL_UPGRADED)
+            entry = store.read_entry(own, name)
+            assert entry is not None
+        return DatasetSource(name, entry.folder.resolve(), origin, entry.version, entry.sha256)
+
+
+def random_seed_of(folder: Path) -> int:
+    """The seed that an upgraded copy of a folder gets: its schema's own, or that of the known set of its name.
+
+    Raises:
+        DatasetError: there is neither.
+    """
+    seed = read_description(folder).get("random_seed", ARCHIVE_RANDOM_SEEDS.get(folder.name))
+    if seed is None:
+        raise DatasetError(
+            "It is in CityLearn 2.x's format and its schema has no 'random_seed', from which CityLearn 3.0.2 draws what the "
+            f"schema leaves out (battery curves above all), nor is '{folder.name}' a data set whose seed is known. Write "
+            'one into schema.json, for example "random_seed": 0.'
+        )
+    return int(seed)
 
 
 def _fetch(name: str, cache: Path, offline: bool, report: Callable[[str], None]) -> DatasetSource:
@@ -181,7 +222,7 @@ def _fetch(name: str, cache: Path, offline: bool, report: Callable[[str], None])
         reason = _try_download(name, cache, report)
         if isinstance(reason, DatasetSource):
             return reason
-        if name in ARCHIVE_RANDOM_SEEDS or name in ARCHIVE_NOT_UPGRADED:
+        if name in ARCHIVE_RANDOM_SEEDS:
             target = store.entry_folder(cache, name)
             with new_directory(target) as folder:
                 fetch_from_archive(name, folder, report)
@@ -216,16 +257,22 @@ def _try_download(name: str, cache: Path, report: Callable[[str], None]) -> Data
         with new_directory(target) as folder:
             # On the cache's file system, so that files can be moved from it.
             with tempfile.TemporaryDirectory(dir=folder, prefix=".download.") as downloading:
-                for path in download(name, Path(downloading)).iterdir():
+                published, version = download(name, Path(downloading)), download_version()
+                if needs_upgrade(published):
+                    report(f"Bringing {name} to CityLearn 3.0.2's format ...")
+                    current = Path(downloading) / ".upgraded"
+                    upgrade_folder(published, current, random_seed=random_seed_of(published))
+                    published, version = current, f"{version}, upgraded"
+                for path in published.iterdir():
                     path.rename(folder / path.name)
-            return _finish(name, folder, target, "citylearn", download_version())
+            return _finish(name, folder, target, "citylearn", version)
     except (DownloadUnavailableError, DatasetError) as error:
         reason = str(error).rstrip(".")
     report(f"CityLearn's own store can't give it: {reason}.")
     return reason
 
 
-def _finish(name: str, folder: Path, target: Path, origin: Literal["citylearn", "archive"], version: str) -> DatasetSource:
+def _finish(name: str, folder: Path, target: Path, origin: Origin, version: str) -> DatasetSource:
     """Check a fetched folder and sign it; it becomes ``target`` when the caller's block ends."""
     check_folder(folder)
     store.write_source(folder, origin=origin, version=version)

@@ -9,6 +9,9 @@ compare an upgraded archive with the published set again.
 - Day type 8 (a holiday) became the weekday that the day is.
 - Dynamics were given for cooling and heating apart, with one network for both; the current sets keep cooling's.
 - Prices are shared in a central agent; the schema has a random seed, from which missing battery curves are drawn.
+- Washing machines became deferrable appliances (``rllib_citylearn.datasets.washing_machines``).
+
+Files and schemas that are in the current format already are taken as they are.
 """
 
 from __future__ import annotations
@@ -18,13 +21,18 @@ import csv
 import io
 import re
 import shutil
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rllib_citylearn.datasets.schema import read_description
+from rllib_citylearn.datasets.schema import is_current, read_description
+from rllib_citylearn.datasets.washing_machines import has_washing_machines, machine_files, upgrade_washing_machines
 from rllib_citylearn.errors import DatasetError
 from rllib_citylearn.files import new_directory, write_json, write_text
+
+UPGRADE_FORMAT = 1
+"""Counts what upgrading the same folder may give; copies of an earlier count are made anew."""
 
 _COOLING_SET_POINT = "indoor_dry_bulb_temperature_cooling_set_point"
 _HEATING_SET_POINT = "indoor_dry_bulb_temperature_heating_set_point"
@@ -56,7 +64,9 @@ _COLUMNS = {
     "kg_CO2/kWh": "carbon_intensity",
 }
 _HORIZONS = {"6": "_predicted_1", "12": "_predicted_2", "24": "_predicted_3"}
-_TITLE = re.compile(r"(?:(?P<hours>6|12|24)h (?:Prediction )?)?(?P<quantity>.+?)(?: [\[(][^\[(]*[\])])?")
+# 2.x read series by position, whatever the titles said; one set forecasts prices one to three hours ahead.
+_SHORT_HORIZONS = {"1": "_predicted_1", "2": "_predicted_2", "3": "_predicted_3"}
+_TITLE = re.compile(r"(?:(?P<hours>1|2|3|6|12|24)h (?:Prediction )?)?(?P<quantity>.+?)(?: [\[(][^\[(]*[\])])?")
 _OLD_PREDICTION = re.compile(r"(?P<quantity>.+)_predicted_(?P<hours>6|12|24)h")
 _HOLIDAY = 8
 
@@ -70,19 +80,58 @@ def upgrade_folder(source: Path, target: Path, *, random_seed: int) -> None:
         random_seed: the seed the schema gets if it has none. CityLearn draws from it what the schema leaves out (battery
             curves), so it decides the physics.
 
+    Warns:
+        UserWarning: a washing machine that no deferrable appliance can stand for was left out.
+
     Raises:
         DatasetError: the folder holds something whose counterpart in the current format is not known.
     """
-    description = upgrade_schema(read_description(source), random_seed=random_seed)
+    old = read_description(source)
+    series = [path for path in sorted(source.glob("*.csv")) if path.name not in machine_files(old)]
+    texts = {path.name: path.read_text(encoding="utf-8-sig") for path in series}
+    if is_current(old) and all(_has_current_titles(text) for text in texts.values()):
+        description = {"random_seed": random_seed, **old}
+    else:
+        description = upgrade_schema(old, random_seed=random_seed)
+    texts = {name: text if _has_current_titles(text) else upgrade_series(text, name) for name, text in texts.items()}
+    if has_washing_machines(old):
+        description, tables, left_out = upgrade_washing_machines(description, source)
+        texts |= tables
+        for sentence in left_out:
+            warnings.warn(sentence, stacklevel=2)
     with new_directory(target) as folder:
         for path in sorted(source.iterdir()):
-            if path.name == "schema.json" or path.name.startswith("."):
-                continue
-            if path.suffix == ".csv":
-                write_text(folder / path.name, upgrade_series(path.read_text(encoding="utf-8-sig"), path.name))
-            elif path.is_file():
+            if path.is_file() and path.suffix != ".csv" and path.name != "schema.json" and not path.name.startswith("."):
                 shutil.copyfile(path, folder / path.name)
+        for name, text in texts.items():
+            write_text(folder / name, text)
         write_json(folder / "schema.json", description)
+
+
+def needs_upgrade(folder: Path) -> bool:
+    """Whether a folder holds a data set of CityLearn 2.x's format, or has something of it."""
+    description = read_description(folder)
+    if not is_current(description) or has_washing_machines(description):
+        return True
+    return any(_has_old_titles(path) for path in folder.glob("*.csv"))
+
+
+def _has_old_titles(path: Path) -> bool:
+    """Whether every column of a file is one that CityLearn 2.x's series had, and none is a current one."""
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        titles = _titles(file.readline())
+    matches = [_TITLE.fullmatch(title.strip()) for title in titles]
+    return bool(titles) and all(match is not None and match["quantity"] in _COLUMNS for match in matches)
+
+
+def _has_current_titles(text: str) -> bool:
+    """Whether a series' columns are named as CityLearn 3 names them: in small letters, with underscores."""
+    titles = _titles(text.partition("\n")[0])
+    return bool(titles) and all(re.fullmatch(r"[a-z0-9_]+", title) for title in titles)
+
+
+def _titles(line: str) -> list[str]:
+    return next(csv.reader([line]), [])
 
 
 def upgrade_schema(description: Mapping[str, Any], *, random_seed: int) -> dict[str, Any]:
@@ -202,7 +251,7 @@ def _column(title: str, file: str) -> str:
             f"{file} has the column '{title}', which CityLearn 2.x's data sets of the 2020 to 2023 challenges do not have; "
             "its name in the current format is not known. Use a data set in CityLearn 3.0.2's format."
         )
-    return _COLUMNS[match["quantity"]] + _HORIZONS.get(match["hours"] or "", "")
+    return _COLUMNS[match["quantity"]] + (_HORIZONS | _SHORT_HORIZONS).get(match["hours"] or "", "")
 
 
 def _replace_holidays(rows: Sequence[list[str]], hour: int, day_type: int) -> None:

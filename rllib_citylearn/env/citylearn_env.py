@@ -7,9 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from rllib_citylearn.datasets.schema import read_description
+from rllib_citylearn.env.appliance_features import SIZED as APPLIANCE_SIZED
+from rllib_citylearn.env.appliance_features import appliance_quantity
 from rllib_citylearn.env.features import (
     DESCRIPTORS,
+    FEATURES,
     AgentFeatures,
     CommunityFeatures,
     fitted_ranges,
@@ -196,7 +201,33 @@ def _maxima(env: CityLearnEnv, agents: Sequence[AgentFeatures]) -> dict[str, flo
                 maxima[name] = max(maxima.get(name, 0.0), abs(float(low)), abs(float(high)))
         for name, value in agent.descriptors.items():
             maxima[name] = max(maxima.get(name, 0.0), value)
+    _add_appliances(maxima, env)
     return maxima
+
+
+def _add_appliances(maxima: dict[str, float], env: CityLearnEnv) -> None:
+    """Widen ``maxima`` by what deferrable appliances draw; CityLearn's limits don't count it in, or are open."""
+    hours = float(env.seconds_per_time_step) / 3600.0
+    most = 0.0
+    for building, names in zip(env.buildings, env.observation_names, strict=True):
+        sizes = {appliance.name: _cycle_sizes(appliance) for appliance in building.deferrable_appliances or []}
+        most = max(most, sum(peak for _, peak in sizes.values()))
+        for original, name in zip(names, table_names(names), strict=True):
+            identifier, quantity = appliance_quantity(original) or ("", None)
+            if quantity in APPLIANCE_SIZED and name in FEATURES and identifier in sizes:
+                total, peak = sizes[identifier]
+                whole = quantity in ("cycle_energy_kwh", "remaining_energy_kwh")
+                high = total if whole else peak / hours if quantity.endswith("_kw") else peak
+                maxima[name] = max(maxima.get(name, 0.0), high)
+    if "net_electricity_consumption" in maxima:
+        maxima["net_electricity_consumption"] += most
+
+
+def _cycle_sizes(appliance: Any) -> tuple[float, float]:
+    """Largest energy of a cycle and of a time step of it, kWh."""
+    cycles = appliance.deferrable_appliance_simulation.flexibility_schedule
+    total = max((float(cycle["total_energy_kwh"]) for cycle in cycles), default=0.0)
+    return total, max((float(np.max(cycle["load_profile"])) for cycle in cycles), default=0.0)
 
 
 _SIZED = frozenset(

@@ -87,10 +87,12 @@ class FastEngine:
         self.rewards = self.community.rewards
         self._measurable = Measurements(features).present
         self._known: Doubles | None = None
+        self._steps = episode_steps
 
     def reset(self, communities: Rows, rows: Rows, seeds: Rows, initial_soc: Doubles | None) -> None:
         """See ``Engine.reset``."""
-        self.community.reset(communities, rows, seeds=seeds, initial_soc=initial_soc)
+        # CityLearn's episodes have one time step more than is used, and appliances look at where they end.
+        self.community.reset(communities, rows, seeds=seeds, initial_soc=initial_soc, last_rows=rows + self._steps + 1)
 
     def step(self, actions: Doubles, *, physical: bool = False) -> None:
         """See ``Engine.step``."""

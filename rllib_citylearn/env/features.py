@@ -23,6 +23,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from rllib_citylearn.env import appliance_features as appliances
 from rllib_citylearn.env.encoding import Encoder
 from rllib_citylearn.errors import FeatureError
 
@@ -37,7 +38,8 @@ class Feature:
     """One quantity a controller can see.
 
     Attributes:
-        name: CityLearn's observation name; charger identifiers are replaced by the charger's position (``charger_1``).
+        name: CityLearn's observation name; identifiers of chargers and deferrable appliances are replaced by their position
+            in the building (``charger_1``, ``deferrable_appliance_1``).
         unit: physical unit of the raw value.
         low, high: physical range in ``unit``. Values outside are clipped, and can be counted (``clipped``).
         encoding: ``linear`` maps [low, high] to [-1, 1]; ``periodic`` gives cosine and sine with period
@@ -92,7 +94,7 @@ class Action:
     """One thing a controller can set, in CityLearn's units.
 
     Attributes:
-        name: CityLearn's action name; charger identifiers are replaced by the charger's position.
+        name: CityLearn's action name; identifiers of chargers and deferrable appliances are replaced by their position.
         unit: what 1.0 stands for.
         meaning: one sentence.
     """
@@ -157,6 +159,11 @@ def _table() -> dict[str, Feature]:
             35,
             "Heating set point of the occupants.",
         ),
+        _linear("indoor_dry_bulb_temperature_cooling_delta", "degC", -15, 15, "Indoor air less the cooling set point."),
+        _linear("indoor_dry_bulb_temperature_heating_delta", "degC", -15, 15, "Indoor air less the heating set point."),
+        _linear("cooling_device_efficiency", "-", 0, 20, "Cold made of a kWh of electricity at this outdoor temperature."),
+        _linear("heating_device_efficiency", "-", 0, 20, "Heat made of a kWh of electricity at this outdoor temperature."),
+        _linear("dhw_device_efficiency", "-", 0, 20, "Hot water made of a kWh of electricity at this outdoor temperature."),
         _linear("average_unmet_cooling_setpoint_difference", "degC", -10, 10, "Mean gap to the cooling set point."),
         _linear("indoor_relative_humidity", "%", 0, 100, "Indoor relative humidity."),
         _linear("occupant_count", "people", 0, 10, "People in the building."),
@@ -184,6 +191,11 @@ def _table() -> dict[str, Feature]:
             _linear(f"incoming_{at}_estimated_soc_arrival", "-", -0.1, 1, "Charge expected at arrival."),
             _linear(f"incoming_{at}_estimated_arrival_time", "h", -1, 48, "Time steps until it arrives."),
         ]
+    features += [
+        _linear(appliances.table_name(k, quantity), unit, low, high, meaning)
+        for k in range(1, appliances.APPLIANCES_A_BUILDING + 1)
+        for quantity, (unit, low, high, meaning) in appliances.QUANTITIES.items()
+    ]
     features += [
         replace(_linear("electrical_storage_capacity", "kWh", 0, 20, "Battery capacity."), source="descriptor"),
         replace(_linear("electrical_storage_nominal_power", "kW", 0, 10, "Battery power."), source="descriptor"),
@@ -217,6 +229,10 @@ ACTIONS: Mapping[str, Action] = {
             )
             for k in (1, 2, 3, 4)
         ),
+        *(
+            Action(appliances.table_name(k, None), "start", f"Start the next cycle of appliance {k} (> 0.5).")
+            for k in range(1, appliances.APPLIANCES_A_BUILDING + 1)
+        ),
     )
 }
 
@@ -237,13 +253,18 @@ def charger_identifier(name: str) -> str | None:
 def table_names(names: Sequence[str]) -> list[str]:
     """CityLearn's observation or action names of one building, as the table knows them.
 
-    Charger identifiers (``charger_15_2``) become the charger's position in the building (``charger_2``), so that the same
-    column means the same thing in every building.
+    Identifiers of chargers (``charger_15_2``) and deferrable appliances become their position in the building
+    (``charger_2``), so that the same column means the same thing in every building.
     """
     position: dict[str, int] = {}
+    order = appliances.appliance_order(names)
     result = []
     for name in names:
         match = _CHARGER.match(name)
+        appliance = appliances.appliance_quantity(name)
+        if appliance is not None:
+            result.append(appliances.table_name(order.index(appliance[0]) + 1, appliance[1]))
+            continue
         if match is None:
             result.append(name)
             continue

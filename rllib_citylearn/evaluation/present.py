@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rllib_citylearn.simulator import FastCommunity
-from rllib_citylearn.simulator.injection import Ledger, Plugs, chargers_of, clocks_of
+from rllib_citylearn.simulator.injection import START, Ledger, Plugs, appliances_of, chargers_of, clocks_of
 
 if TYPE_CHECKING:
     from citylearn.citylearn import CityLearnEnv
@@ -26,8 +26,8 @@ Singles = npt.NDArray[np.float32]
 class Present:
     """Moves an environment along with a simulation of one community.
 
-    It shows the clock, what observations show, the charge that storage has now, and the vehicles at the chargers; the rest
-    of what happened is written when the episode is over (``simulator.injection``).
+    It shows the clock, what observations show, the charge that storage has now, the vehicles at the chargers and the cycles
+    of appliances; the rest of what happened is written when the episode is over (``simulator.injection``).
 
     Args:
         env: the environment the community was read from, which was reset.
@@ -42,12 +42,16 @@ class Present:
         self._observed = [(getattr(community, name), places[name]) for name in OBSERVED if getattr(community, name).size]
         self._stored = [(community.arrays[name], places[name]) for name in STORED if community.arrays[name].size]
         self._clocks = clocks_of(env)
+        self._appliances = list(appliances_of(env))
         description = community.description
         self._plugs = Plugs(env, description, slice(0, community.rows)) if any(chargers_of(env)) else None
 
     def advance(self, hour: int) -> None:
         """Show the outcome of ``hour``, which was just simulated, and the start of the next one."""
         _write(self._observed, hour)
+        for appliance, started in zip(self._appliances, self._community.appliance_started[0], strict=True):
+            if started:
+                appliance.start_cycle(START)
         self._env.time_step = now = hour + 1
         if now == self._last:
             return  # CityLearn leaves all but its own clock at the last hour

@@ -48,6 +48,7 @@ def _sizes(
     thermal = bool((parameters.devices.kind != ABSENT).any()) or observed or dynamics is not None
     hidden = 0 if dynamics is None else dynamics.output_weights.shape[1]
     batteries, vehicles, chargers = parameters.batteries, parameters.vehicles, parameters.chargers
+    appliances = parameters.appliances
     return {
         "E": communities,
         "N": count,
@@ -59,6 +60,9 @@ def _sizes(
         "S": len(encoded.state_at),
         "C": len(chargers),
         "V": len(vehicles),
+        "Q": len(appliances),
+        "QC": appliances.profile.shape[1],
+        "QJ": appliances.profile.shape[2],
         "W": drift_rows if len(vehicles) else 0,
         "M": count + len(vehicles),
         "BE": max(batteries.efficiency.x.shape[1], vehicles.efficiency.x.shape[1]),
@@ -87,6 +91,7 @@ def _given(
     """The arrays that are known before anything is simulated, by the kernels' names."""
     parameters, tables, dynamics = description.parameters, description.tables, description.dynamics
     actions, tanks, devices, chargers = parameters.actions, parameters.tanks, parameters.devices, parameters.chargers
+    appliances = parameters.appliances
     given: dict[str, Any] = {
         "load": tables.load,
         "generation": tables.generation,
@@ -108,6 +113,7 @@ def _given(
         "state_range": encoded.state_range,
         "state_mask": encoded.state_mask,
         "charger_at": encoded.charger_at,
+        "appliance_at": encoded.appliance_at,
         "action_low": actions.low,
         "action_high": actions.high,
         "battery_action": actions.battery,
@@ -115,6 +121,7 @@ def _given(
         "device_action": actions.device,
         "both_action": actions.both_devices,
         "charger_action": actions.charger,
+        "appliance_action": actions.appliance,
         "tank_capacity": tanks.capacity,
         "tank_ratio": tanks.round_trip_efficiency,
         "tank_loss": tanks.loss_coefficient,
@@ -140,6 +147,15 @@ def _given(
         "charger_out_points": chargers.discharge_efficiency.points,
         **_of_batteries(Batteries.joined(parameters.batteries, parameters.vehicles)),
         "v_initial": parameters.vehicles.initial_soc,
+        "appliance_building": appliances.building,
+        "appliance_threshold": appliances.threshold,
+        "cycle_count": appliances.count,
+        "cycle_earliest": appliances.earliest - tables.first_step,
+        "cycle_latest": appliances.latest - tables.first_step,
+        "cycle_duration": appliances.duration,
+        "cycle_profile": appliances.profile,
+        "cycle_left": appliances.left,
+        "cycle_constants": appliances.shown,
     }
     if tables.outage is not None:
         given |= {"outage": tables.outage, "islanded_load": tables.islanded_load}

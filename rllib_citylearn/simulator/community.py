@@ -79,6 +79,7 @@ class FastCommunity:
             ``END_USES``; without buildings where nothing is thermal.
         vehicle_soc: at the end of the last hour, ``[E, V]``; vehicle_capacity_kwh: what degradation has left, ``[E, V]``.
         charger_energy_kwh: drawn from (> 0) or given to the building, ``[E, C]``.
+        appliance_energy_kwh: drawn by deferrable appliances, ``[E, Q]``; appliance_started: which started a cycle.
         load_served_kwh: load that can't be moved, as far as it was met, ``[E, N]``.
         temperature_c: indoor temperature, ``[E, N]``; without buildings where none has dynamics.
         service: kWh that vehicles lack that left after the last hour, and degC outside the comfort band, ``[E, N, 2]``.
@@ -132,6 +133,9 @@ class FastCommunity:
         self.vehicle_soc: Singles = arrays["vehicle_soc_after"]
         self.vehicle_capacity_kwh: Doubles = arrays["vehicle_capacity"]
         self.charger_energy_kwh: Singles = arrays["charger_energy"]
+        self.appliance_energy_kwh: Singles = arrays["appliance_energy"]
+        self.appliance_started: npt.NDArray[np.uint8] = arrays["appliance_started"]
+        self._last_row: Rows = arrays["last_row"]
         self.temperature_c: Singles = arrays["temperature"]
         self.service: Doubles = arrays["service"]
         self.clock: Rows = arrays["clock"]
@@ -172,6 +176,7 @@ class FastCommunity:
         *,
         seeds: Sequence[int] | Rows | int | None = None,
         initial_soc: Doubles | None = None,
+        last_rows: Sequence[int] | Rows | int | None = None,
     ) -> Singles:
         """Start episodes.
 
@@ -181,6 +186,8 @@ class FastCommunity:
             seeds: from which the drift of vehicles that are away is drawn. CityLearn takes its random seed plus the number
                 of its episode, which is the default with episode 1.
             initial_soc: state of charge of the batteries, ``[len(communities), N]``; None takes the schema's.
+            last_rows: row that each episode ends with, or one for all; None is the last of the data. Like CityLearn's, a
+                deferrable appliance starts no cycle that would not be done before it. Nothing else depends on it.
 
         Returns:
             ``observations``.
@@ -198,6 +205,13 @@ class FastCommunity:
             )
         if at.size and not (at.min() >= 0 and at.max() < self.rows - 1):
             raise EngineError(f"Episodes were to start at the rows {at.tolist()}; the data allows 0 to {self.rows - 2}.")
+        last = self._for_each("last_rows", self.rows - 1 if last_rows is None else last_rows, which)
+        if last.size and not ((last > at).all() and last.max() < self.rows):
+            raise EngineError(
+                f"Episodes were to end with the rows {last.tolist()}; they start at {at.tolist()}, and the data ends with "
+                f"{self.rows - 1}."
+            )
+        self._last_row[which] = last
         soc = np.asarray(self.description.parameters.batteries.initial_soc if initial_soc is None else initial_soc)
         shape = (len(which), len(self.description.parameters))
         if initial_soc is not None and not (soc.shape == shape and (soc >= 0.0).all() and (soc <= 1.0).all()):

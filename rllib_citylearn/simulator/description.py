@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rllib_citylearn.env.features import CommunityFeatures, table_names
+from rllib_citylearn.simulator.appliances import Appliances
 from rllib_citylearn.simulator.dynamics import Dynamics
 from rllib_citylearn.simulator.observations import ObservationPlan
 from rllib_citylearn.simulator.parameters import (
@@ -83,6 +84,7 @@ def _parameters(env: CityLearnEnv, features: CommunityFeatures) -> CommunityPara
         devices=ThermalDevices.read(buildings),
         chargers=Chargers.read(buildings),
         vehicles=Batteries.read([vehicle.battery for vehicle in env.electric_vehicles]),
+        appliances=Appliances.read(buildings),
         actions=_actions(env, features),
         random_seed=int(env.random_seed),
     )
@@ -95,6 +97,7 @@ def _actions(env: CityLearnEnv, features: CommunityFeatures) -> Actions:
     battery, both = np.full(count, -1), np.full(count, -1)
     tank, device = np.full((count, 3), -1), np.full((count, 2), -1)
     charger: list[int] = []
+    appliance: list[int] = []
     for n, agent in enumerate(features.agents):
         for name, least, most in zip(agent.actions, agent.action_low, agent.action_high, strict=True):
             low[n, column[name]], high[n, column[name]] = least, most
@@ -106,21 +109,24 @@ def _actions(env: CityLearnEnv, features: CommunityFeatures) -> Actions:
                 tank[n, u] = column[f"{use}_storage"]
             if u < 2 and f"{use}_device" in has:
                 device[n, u] = column[f"{use}_device"]
-        charger += [_charger_column(env, n, owned, column) for owned in env.buildings[n].electric_vehicle_chargers or []]
+        chargers = [owned.charger_id for owned in env.buildings[n].electric_vehicle_chargers or []]
+        charger += [_column(env, n, f"electric_vehicle_storage_{identifier}", column) for identifier in chargers]
+        appliances = [owned.name for owned in env.buildings[n].deferrable_appliances or []]
+        appliance += [_column(env, n, f"deferrable_appliance_{name}", column) for name in appliances]
     return Actions(
         battery=battery,
         tank=tank,
         device=device,
         both_devices=both,
         charger=np.array(charger, np.int64),
+        appliance=np.array(appliance, np.int64),
         low=low,
         high=high,
         mask=features.action_mask,
     )
 
 
-def _charger_column(env: CityLearnEnv, n: int, charger: Any, column: dict[str, int]) -> int:
-    """Joint action that sets a charger; -1 if none does."""
+def _column(env: CityLearnEnv, n: int, original: str, column: dict[str, int]) -> int:
+    """Joint action that CityLearn calls ``original`` in building ``n``; -1 if there is none."""
     names = env.action_names[n]
-    original = f"electric_vehicle_storage_{charger.charger_id}"
     return column[table_names(names)[names.index(original)]] if original in names else -1

@@ -38,8 +38,13 @@ QUANTITIES = (
     "temperature_c",
     "vehicle_soc",
     "charger_energy_kwh",
+    "appliance_energy_kwh",
+    "appliance_started",
 )
 """Attributes of ``FastCommunity`` that say what happened in an hour."""
+
+START = 2.0
+"""An action that starts a cycle at any threshold; asked twice for a cycle, an appliance starts it once."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +120,7 @@ def inject(env: CityLearnEnv, recording: Recording) -> None:
                 array[:hours] = block[:, place]
     _write_capacities(env, recording)
     _write_chargers(env, recording)
+    _write_appliances(env, recording)
     _write_district(env, recording)
     # CityLearn doesn't move devices on after the last hour, only its own clock.
     stand_at(env, hours - 1)
@@ -174,6 +180,12 @@ def chargers_of(env: CityLearnEnv) -> Iterator[tuple[int, Any]]:
             yield n, charger
 
 
+def appliances_of(env: CityLearnEnv) -> Iterator[Any]:
+    """All deferrable appliances in the engine's order."""
+    for building in env.buildings:
+        yield from building.deferrable_appliances or []
+
+
 def clocks_of(env: CityLearnEnv) -> list[Any]:
     """Everything in ``env`` that has a clock, but for ``env`` itself."""
     clocks: list[Any] = []
@@ -181,7 +193,7 @@ def clocks_of(env: CityLearnEnv) -> list[Any]:
         clocks += [building, building.electrical_storage, building.non_shiftable_load_device, building.pv]
         for use in END_USES:
             clocks += [getattr(building, f"{use}_storage"), getattr(building, f"{use}_device")]
-    clocks += [charger for _, charger in chargers_of(env)]
+    clocks += [*(charger for _, charger in chargers_of(env)), *appliances_of(env)]
     for vehicle in env.electric_vehicles:
         clocks += [vehicle, vehicle.battery]
     return clocks
@@ -257,6 +269,24 @@ def _write_chargers(env: CityLearnEnv, recording: Recording) -> None:
     for building, total in zip(env.buildings, totals, strict=True):
         building.chargers_electricity_consumption[:] = total
     plugs.show(hours - 1)
+
+
+def _write_appliances(env: CityLearnEnv, recording: Recording) -> None:
+    """Which cycles were run: CityLearn's appliances are asked to start them once more, at the same hours."""
+    hours = recording.hours
+    for appliance, started in zip(appliances_of(env), recording.series["appliance_started"].T, strict=True):
+        for hour in np.flatnonzero(started).tolist():
+            appliance.time_step = hour
+            appliance.start_cycle(START)
+        appliance.time_step = hours - 1
+        appliance.observations()  # has the appliance look at the clock
+    owners = recording.description.parameters.appliances.building
+    totals = np.zeros((hours, len(env.buildings)), np.float32)
+    for q, n in enumerate(owners.tolist()):
+        totals[:, n] += recording.series["appliance_energy_kwh"][:, q]
+    stand_at(env, hours - 1)
+    for building, total in zip(env.buildings, totals.T, strict=True):
+        building.deferrable_appliances_electricity_consumption[:] = total
 
 
 def _requested_kwh(charger: Any, action: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

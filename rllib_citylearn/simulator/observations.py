@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from rllib_citylearn.env.appliance_features import QUANTITIES, appliance_order, appliance_quantity
 from rllib_citylearn.env.encoding import Encoder
 from rllib_citylearn.env.features import CommunityFeatures
 from rllib_citylearn.errors import EngineError, UnsupportedError
-from rllib_citylearn.simulator.parameters import BATTERY_SOC, END_USES, MADE, NET_LOAD, TANK_SOC, VEHICLE_SOC
+from rllib_citylearn.simulator.parameters import APPLIANCE, BATTERY_SOC, END_USES, MADE, NET_LOAD, TANK_SOC, VEHICLE_SOC
 from rllib_citylearn.simulator.tables import CommunityTables
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ STATE: Mapping[str, int] = {
     **{f"{use}_storage_soc": TANK_SOC + u for u, use in enumerate(END_USES)},
     **{f"{use}_demand": MADE + u for u, use in enumerate(END_USES)},
 }
-"""Observations that depend on the control, besides the charge of plugged-in vehicles."""
+"""Observations that depend on the control, besides the charge of plugged-in vehicles and all of deferrable appliances."""
 
 Doubles = npt.NDArray[np.float64]
 
@@ -41,11 +43,13 @@ class StateColumn:
         name: the feature.
         kind: what it shows, one of the kinds in ``parameters``.
         charger: for each building the charger it is about, ``[N]``; -1 for none.
+        appliance: the same of deferrable appliances.
     """
 
     name: str
     kind: int
     charger: npt.NDArray[np.int64]
+    appliance: npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,7 @@ class ObservationPlan:
         Raises:
             EngineError: an observation that is neither known data nor state.
         """
-        chargers = _Chargers(env, tables)
+        chargers, appliances = _Chargers(env, tables), _Appliances(env)
         series: dict[tuple[int, str], Doubles] = {}
         kept: dict[bytes, Doubles] = {}
         states: dict[str, StateColumn] = {}
@@ -77,11 +81,12 @@ class ObservationPlan:
         originals = env.observation_names
         for n, (building, agent) in enumerate(zip(env.buildings, features.agents, strict=True)):
             for name, original in zip(agent.features, originals[n], strict=True):
-                if name in STATE or chargers.is_state(name):
-                    column = states.setdefault(
-                        name, StateColumn(name, STATE.get(name, VEHICLE_SOC), np.full(len(features.agents), -1))
-                    )
-                    column.charger[n] = chargers.index(n, name) if column.kind == VEHICLE_SOC else -1
+                kind = _state_kind(name)
+                if kind is not None:
+                    nowhere = np.full(len(features.agents), -1)
+                    column = states.setdefault(name, StateColumn(name, kind, nowhere, nowhere.copy()))
+                    column.charger[n] = chargers.index(n, name) if kind == VEHICLE_SOC else -1
+                    column.appliance[n] = appliances.index(n, original) if kind >= APPLIANCE else -1
                     continue
                 values = chargers.series(n, name) if "charger_" in name else _data(building, original, tables, n)
                 series[n, name] = kept.setdefault(values.tobytes(), values)
@@ -134,18 +139,20 @@ class EncodedTables:
 
     def _state(self, plan: ObservationPlan, place: Mapping[str, int]) -> None:
         features = plan.features
-        count = len(plan.states)
-        self.state_at = np.zeros(count, np.int64)
-        self.state_kind = np.zeros(count, np.int64)
-        self.state_range = np.zeros((count, 2))
-        self.state_mask = np.zeros((len(features.agents), count), np.uint8)
-        self.charger_at = np.full((len(features.agents), count), -1, np.int64)
+        columns = len(plan.states)
+        self.state_at = np.zeros(columns, np.int64)
+        self.state_kind = np.zeros(columns, np.int64)
+        self.state_range = np.zeros((columns, 2))
+        self.state_mask = np.zeros((len(features.agents), columns), np.uint8)
+        self.charger_at = np.full((len(features.agents), columns), -1, np.int64)
+        self.appliance_at = np.full((len(features.agents), columns), -1, np.int64)
         for s, state in enumerate(plan.states):
             feature = features.feature(state.name)
             self.state_at[s], self.state_kind[s] = place[state.name], state.kind
             self.state_range[s] = feature.low, feature.high
             self.state_mask[:, s] = [state.name in agent.features for agent in features.agents]
             self.charger_at[:, s] = state.charger
+            self.appliance_at[:, s] = state.appliance
 
 
 def _data(building: Any, name: str, tables: CommunityTables, n: int) -> Doubles:
@@ -172,6 +179,28 @@ def _data(building: Any, name: str, tables: CommunityTables, n: int) -> Doubles:
     )
 
 
+def _state_kind(name: str) -> int | None:
+    """Which kind of state the feature ``name`` shows; None if it is data."""
+    if name.startswith("connected_at_charger_") and name.endswith("_soc"):
+        return VEHICLE_SOC
+    about = appliance_quantity(name)
+    if about is not None and about[1] is not None:
+        return APPLIANCE + list(QUANTITIES).index(about[1])
+    return STATE.get(name)
+
+
+class _Appliances:
+    """Deferrable appliances in the engine's order: building by building, within a building as CityLearn has them."""
+
+    def __init__(self, env: CityLearnEnv) -> None:
+        places = count()
+        self._place = [{owned.name: next(places) for owned in b.deferrable_appliances or []} for b in env.buildings]
+
+    def index(self, n: int, original: str) -> int:
+        """The appliance, among all of the community, that CityLearn's observation of building ``n`` is about."""
+        return self._place[n][appliance_order([original])[0]]
+
+
 class _Chargers:
     """Observations at chargers, by the feature table's names."""
 
@@ -186,10 +215,6 @@ class _Chargers:
         self._capacity = np.array([vehicle.battery.capacity for vehicle in env.electric_vehicles], np.float64)
         # The feature table numbers chargers in the order of the building's observations.
         self._position = [{identifier: k for k, identifier in enumerate(_order(names))} for names in env.observation_names]
-
-    @staticmethod
-    def is_state(name: str) -> bool:
-        return name.startswith("connected_at_charger_") and name.endswith("_soc")
 
     def index(self, n: int, name: str) -> int:
         """The charger, among all of the community, that feature ``name`` of building ``n`` is about."""

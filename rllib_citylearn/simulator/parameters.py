@@ -14,14 +14,16 @@ import numpy as np
 import numpy.typing as npt
 
 from rllib_citylearn.errors import EngineError
+from rllib_citylearn.simulator.appliances import Appliances
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
 BATTERY_SOC, NET_LOAD, VEHICLE_SOC = 0, 1, 2
-TANK_SOC, MADE = 3, 6
-"""Kinds of observation that depend on the control; tanks' charge and what devices and tanks give have one an end use."""
+TANK_SOC, MADE, APPLIANCE = 3, 6, 9
+"""Kinds of observation that depend on the control. Tanks' charge and what devices and tanks give have one an end use,
+deferrable appliances one for each of their observations."""
 
 UNPLUGGED = -0.1
 """What CityLearn shows for the charge of a vehicle that is not there."""
@@ -311,6 +313,7 @@ class Actions:
         device: the same for cooling and heating devices, ``[N, 2]``.
         both_devices: column of ``cooling_or_heating_device``, ``[N]``.
         charger: the same for chargers, ``[C]``; the row is the charger's building.
+        appliance: the same for deferrable appliances, ``[Q]``.
         low, high: CityLearn's limits, ``[N, A]``; zero where a building lacks the action.
         mask: which of the A joint actions each building has, ``[N, A]``.
     """
@@ -320,6 +323,7 @@ class Actions:
     device: Integers
     both_devices: Integers
     charger: Integers
+    appliance: Integers
     low: Floats
     high: Floats
     mask: Flags
@@ -336,6 +340,7 @@ class CommunityParameters:
         devices: ``[N, 3]``.
         chargers: ``[C]``.
         vehicles: the vehicles' batteries, ``[V]``.
+        appliances: deferrable ones, ``[Q]``.
         actions: where the actions stand.
         random_seed: CityLearn's seed, from which it draws the drift of vehicles that are away.
     """
@@ -346,6 +351,7 @@ class CommunityParameters:
     devices: ThermalDevices
     chargers: Chargers
     vehicles: Batteries
+    appliances: Appliances
     actions: Actions
     random_seed: int
 

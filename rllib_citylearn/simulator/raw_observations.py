@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from rllib_citylearn.simulator.parameters import BATTERY_SOC, MADE, NET_LOAD, TANK_SOC, UNPLUGGED, VEHICLE_SOC
+from rllib_citylearn.simulator.parameters import APPLIANCE, BATTERY_SOC, MADE, NET_LOAD, TANK_SOC, UNPLUGGED, VEHICLE_SOC
 
 if TYPE_CHECKING:
     from rllib_citylearn.simulator.community import FastCommunity
@@ -37,7 +37,11 @@ class RawObservations:
             for place, name in enumerate(agent.features, start):
                 if name in states:
                     state = states[name]
-                    source = int(state.charger[n]) if state.kind == VEHICLE_SOC else n
+                    source = n
+                    if state.kind == VEHICLE_SOC:
+                        source = int(state.charger[n])
+                    elif state.kind >= APPLIANCE:
+                        source = int(state.appliance[n])
                     found.setdefault(state.kind, []).append((place, source))
                 else:
                     self._table[:, place] = plan.series[n, name]
@@ -65,6 +69,9 @@ class RawObservations:
             return community.net_kwh[e, sources]
         if kind < MADE:
             return community.tank_soc[e, sources, kind - TANK_SOC]
+        if kind >= APPLIANCE:
+            shown: npt.NDArray[np.float64] = community.arrays["appliance_shown"][e, sources, kind - APPLIANCE]
+            return shown
         use = kind - MADE
         return community.device_output_kwh[e, sources, use] + np.abs(
             np.minimum(community.tank_energy_kwh[e, sources, use], np.float32(0.0))

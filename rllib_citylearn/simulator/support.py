@@ -129,14 +129,19 @@ def _unsupported_in(building: Any) -> Iterator[str]:
     # Its type decides in how many bits CityLearn charges storage.
     if not isinstance(building.electrical_storage.time_step_ratio, np.float64):
         yield "data whose resolution CityLearn did not find out from its hours"
-    if building.deferrable_appliances:
-        yield "deferrable appliances"
+    for appliance in building.deferrable_appliances or []:
+        if type(appliance).__name__ != "DeferrableAppliance":
+            yield f"a deferrable appliance of the type {type(appliance).__name__}"
+        elif (appliance.time_step_ratio or 1.0) != 1.0:
+            yield "a deferrable appliance whose cycles have another resolution than the time step"
     if building.escalators:
         yield "escalators"
     if building._charging_constraints_enabled:
         yield "limits of the electrical service"
     if building.simulate_power_outage and building.electric_vehicle_chargers:
         yield "power outages of buildings with chargers"
+    if building.simulate_power_outage and building.deferrable_appliances:
+        yield "power outages of buildings with deferrable appliances"
     yield from _unsupported_battery(building.electrical_storage)
     for device in ("cooling_device", "heating_device", "dhw_device"):
         if type(getattr(building, device)).__name__ not in ("HeatPump", "ElectricHeater"):

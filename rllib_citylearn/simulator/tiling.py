@@ -13,7 +13,7 @@ from rllib_citylearn.env.reward import RewardTables
 from rllib_citylearn.errors import EngineError
 from rllib_citylearn.simulator.description import CommunityDescription
 from rllib_citylearn.simulator.observations import ObservationPlan, StateColumn
-from rllib_citylearn.simulator.parameters import Batteries, Chargers
+from rllib_citylearn.simulator.parameters import Batteries, Chargers, CommunityParameters
 from rllib_citylearn.simulator.presence import Presence
 from rllib_citylearn.simulator.reward_layout import RAMPING_SCALE
 from rllib_citylearn.simulator.tables import CommunityTables
@@ -47,11 +47,15 @@ def tiled(description: CommunityDescription, copies: int) -> CommunityDescriptio
             devices=_rows(parameters.devices, copies),
             chargers=_chargers(parameters.chargers, len(parameters), copies),
             vehicles=_batteries(parameters.vehicles, copies),
+            appliances=replace(
+                _rows(parameters.appliances, copies),
+                building=_shifted(parameters.appliances.building, len(parameters), copies),
+            ),
             actions=_rows(parameters.actions, copies),
         ),
         tables=_tables(description.tables, copies),
         dynamics=None,
-        observations=_observations(description.observations, features, len(parameters.chargers), copies),
+        observations=_observations(description.observations, features, parameters, copies),
     )
 
 
@@ -142,10 +146,16 @@ def _features(features: CommunityFeatures, copies: int) -> CommunityFeatures:
     return CommunityFeatures(agents, features.ranges)
 
 
-def _observations(plan: ObservationPlan, features: CommunityFeatures, chargers: int, copies: int) -> ObservationPlan:
+def _observations(
+    plan: ObservationPlan, features: CommunityFeatures, parameters: CommunityParameters, copies: int
+) -> ObservationPlan:
+    chargers, appliances = len(parameters.chargers), len(parameters.appliances)
     count = len(plan.features.agents)
     return ObservationPlan(
         features=features,
         series={(n + i * count, name): values for i in range(copies) for (n, name), values in plan.series.items()},
-        states=tuple(StateColumn(s.name, s.kind, _shifted(s.charger, chargers, copies)) for s in plan.states),
+        states=tuple(
+            StateColumn(s.name, s.kind, _shifted(s.charger, chargers, copies), _shifted(s.appliance, appliances, copies))
+            for s in plan.states
+        ),
     )

@@ -99,6 +99,7 @@ def record(env: Any, features: CommunityFeatures, actions: Doubles) -> dict[str,
         "vehicle soc": side_by_side([v.battery.soc for v in env.electric_vehicles]),
         "vehicle capacity": np.array(vehicle_capacities),
         "charger energy": side_by_side([charger.electricity_consumption for charger in chargers]),
+        "appliance energy": side_by_side([a.electricity_consumption for b in buildings for a in b.deferrable_appliances]),
         "temperature": side_by_side([b.indoor_dry_bulb_temperature for b in buildings]),
         "encoded": np.array([features.encode(rows) for rows in seen], np.float64),
         "raw": np.array([[x for row in rows for x in row] for rows in seen], np.float64),
@@ -141,6 +142,7 @@ class Replay:
             "vehicle soc": c.vehicle_soc[e],
             "vehicle capacity": c.vehicle_capacity_kwh[e],
             "charger energy": c.charger_energy_kwh[e],
+            "appliance energy": c.appliance_energy_kwh[e],
             "temperature": c.temperature_c[e],
         }
 
@@ -149,7 +151,16 @@ class Replay:
         raw = [x for row in self.community.raw_observations(e) for x in row]
         return {"encoded": self.community.observations[e], "raw": np.array(raw)}
 
-    def run(self, actions: Doubles, *, e: int = 0, row: int = 0, seed: int | None = None, disturb: int = 0) -> Run:
+    def run(
+        self,
+        actions: Doubles,
+        *,
+        e: int = 0,
+        row: int = 0,
+        seed: int | None = None,
+        disturb: int = 0,
+        last_row: int | None = None,
+    ) -> Run:
         """Start community ``e`` at ``row`` and run ``actions`` ``[S, N, A]`` in it, in CityLearn's units.
 
         Args:
@@ -158,6 +169,7 @@ class Replay:
             row: of the description's data.
             seed: of the vehicles' drift.
             disturb: every so many hours, another community is started again somewhere; 0 for never.
+            last_row: that CityLearn's episode would end with; None for the end of the data.
         """
         c = self.community
         rng = np.random.default_rng(1234)
@@ -165,7 +177,7 @@ class Replay:
         last = c.rows - len(actions) - 1
         if others:
             c.reset(others, rng.integers(0, last + 1, len(others)))
-        c.reset([e], row, seeds=seed)
+        c.reset([e], row, seeds=seed, last_rows=last_row)
         hours: list[dict[str, Any]] = []
         seen = [{name: np.array(values) for name, values in self.observed(e).items()}]
         joint = np.empty((c.communities, *actions.shape[1:]))

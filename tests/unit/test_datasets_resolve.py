@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from rllib_citylearn.cli import datasets as command
-from rllib_citylearn.datasets import DatasetSource, archive, folder_sha256, resolve
+from rllib_citylearn.datasets import DatasetSource, archive, check_folder, folder_sha256, resolve
 from rllib_citylearn.datasets.names import ARCHIVE_RANDOM_SEEDS
 from rllib_citylearn.errors import DatasetError
 from rllib_citylearn.files import sha256
@@ -239,11 +239,6 @@ def test_an_unknown_name_brings_the_nearest_and_all(world: World, options: dict[
     assert all(name in str(caught.value) for name in ARCHIVE_RANDOM_SEEDS)
 
 
-def test_a_set_without_a_known_upgrade_is_refused_by_name(world: World) -> None:
-    with pytest.raises(DatasetError, match=r"baeda_3dem only in an old format.*citylearn_challenge_2022_phase_all"):
-        world.resolve("baeda_3dem")
-
-
 @pytest.mark.parametrize("name", ["no/such/folder", "../x", "", ".", "x.json", "a b"])
 def test_what_is_neither_a_folder_nor_a_name_is_refused(world: World, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(world.index)
@@ -255,10 +250,44 @@ def test_what_is_neither_a_folder_nor_a_name_is_refused(world: World, name: str,
 def test_an_unusable_folder_in_the_environment_is_an_error_not_a_detour(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_old(world.root / "roots" / NAME)
+    (write_old(world.root / "roots" / NAME) / "weather.csv").write_text("Moonlight [lx]\n1\n")
     monkeypatch.setenv("CITYLEARN_LOCAL_DATASETS_PATH", str(world.root / "roots"))
-    with pytest.raises(DatasetError, match=r"roots.*2\.x's format"):
+    with pytest.raises(DatasetError, match=r"roots.*can't be used.*Moonlight"):
         world.resolve()
+
+
+def test_a_folder_in_an_older_format_is_upgraded_in_a_copy_that_is_kept(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = write_old(world.root / "roots" / NAME, seed=4)
+    monkeypatch.setenv("CITYLEARN_LOCAL_DATASETS_PATH", str(old.parent))
+    before = folder_sha256(old)
+    first, second, by_path = world.resolve(), world.resolve(), world.resolve(old)
+    assert folder_sha256(old) == before
+    assert [source.origin for source in (first, second, by_path)] == ["environment", "environment", "path"]
+    assert len({(source.name, source.folder, source.sha256) for source in (first, second, by_path)}) == 1
+    assert first.name == NAME
+    assert first.describe()["version"] == "local, upgraded"
+    assert first.folder.is_relative_to(world.cache)
+    assert len(world.said) == 1
+    assert str(old) in world.said[0]
+    assert check_folder(first.folder)["random_seed"] == ARCHIVE_RANDOM_SEEDS[NAME]
+    # Other content or a damaged copy is not taken for it.
+    (first.folder / "weather.csv").write_text("outdoor_dry_bulb_temperature\n1\n")
+    assert world.resolve().sha256 == first.sha256
+    write_old(old.parent.parent / "other" / NAME, seed=5).rename(world.root / NAME)
+    assert world.resolve(world.root / NAME).sha256 != first.sha256
+    assert len(world.said) == 3
+
+
+def test_an_older_folder_of_another_name_needs_its_random_seed(world: World) -> None:
+    old = write_old(world.root / "my district")
+    with pytest.raises(DatasetError, match=r"no 'random_seed'.*'my district'.*\"random_seed\": 0"):
+        world.resolve(old)
+    assert not any(world.cache.rglob("schema.json"))
+    description = json.loads((old / "schema.json").read_text())
+    (old / "schema.json").write_text(json.dumps({**description, "random_seed": 7}))
+    assert check_folder(world.resolve(old).folder)["random_seed"] == 7
 
 
 def test_a_cache_that_cannot_be_made_is_said(world: World) -> None:
@@ -296,7 +325,7 @@ def test_the_command_lists_and_fetches(
     assert _call("list", "--json", str(file)) == 0
     rows = {row["name"]: row for row in json.loads(file.read_text())}
     assert rows[NAME] == {"name": NAME, "source": "cache", "folder": str(world.entry)}
-    assert rows["baeda_3dem"]["source"] == "citylearn"
+    assert rows["citylearn_challenge_2022_phase_all_plus_evs"]["source"] == "citylearn"
     printed = capsys.readouterr().out
     assert all(name in printed for name in ARCHIVE_RANDOM_SEEDS)
     assert _call("fetch", NAME, "--force") == 0

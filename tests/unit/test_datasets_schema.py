@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rllib_citylearn.datasets import check_folder, check_schema_version, folder_sha256, resolve
+from rllib_citylearn.datasets import check_folder, check_schema_version, folder_sha256
 from rllib_citylearn.errors import DatasetError
 from tests.datasets_toy import write_current, write_old
 
@@ -46,7 +46,7 @@ def test_every_official_current_set_passes(shared_datasets: Path) -> None:
 def test_an_old_set_is_refused_before_citylearn_sees_it(tmp_path: Path) -> None:
     old = write_old(tmp_path / "old")
     with pytest.raises(DatasetError, match=r"2\.x's format.*predicted_24h.*upgrade_folder"):
-        resolve(old)
+        check_folder(old)
 
 
 def test_old_titles_behind_a_current_schema_are_refused(current: Path, tmp_path: Path) -> None:

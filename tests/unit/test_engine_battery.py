@@ -10,6 +10,7 @@ import pytest
 
 from rllib_citylearn.env.features import AgentFeatures, CommunityFeatures
 from rllib_citylearn.simulator import CommunityDescription, FastCommunity
+from rllib_citylearn.simulator.appliances import Appliances
 from rllib_citylearn.simulator.observations import BATTERY_SOC, NET_LOAD, ObservationPlan, StateColumn
 from rllib_citylearn.simulator.parameters import (
     Actions,
@@ -71,12 +72,14 @@ def described(battery: Batteries) -> CommunityDescription:
         devices=ThermalDevices(np.zeros((1, 3), np.int64), tanks, tanks, tanks),
         chargers=Chargers(np.zeros(0, np.int64), empty, empty, empty, empty, empty, none, none),
         vehicles=Batteries(empty, empty, empty, empty, empty, empty, none, none),
+        appliances=Appliances.read([]),
         actions=Actions(
             battery=np.array([0]),
             tank=np.full((1, 3), -1),
             device=np.full((1, 2), -1),
             both_devices=np.array([-1]),
             charger=np.zeros(0, np.int64),
+            appliance=np.zeros(0, np.int64),
             low=np.array([[-1.0]]),
             high=np.array([[1.0]]),
             mask=features.action_mask,
@@ -102,8 +105,8 @@ def described(battery: Batteries) -> CommunityDescription:
     )
     nowhere = np.array([-1])
     states = (
-        StateColumn("net_electricity_consumption", NET_LOAD, nowhere),
-        StateColumn("electrical_storage_soc", BATTERY_SOC, nowhere),
+        StateColumn("net_electricity_consumption", NET_LOAD, nowhere, nowhere),
+        StateColumn("electrical_storage_soc", BATTERY_SOC, nowhere, nowhere),
     )
     return CommunityDescription(parameters, tables, None, ObservationPlan(features, {}, states))
 

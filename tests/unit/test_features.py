@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from rllib_citylearn.env.appliance_features import QUANTITIES
 from rllib_citylearn.env.features import (
     ACTIONS,
     FEATURES,
@@ -176,3 +177,34 @@ def test_fitted_ranges_hold_the_data_and_are_round():
         assert maximum <= high < 2.01 * maximum
         assert ranges["net_electricity_consumption"] == (-high, high)
     assert fitted_ranges({"solar_generation": 0.0}) == {}
+
+
+def test_appliances_are_known_by_their_position_in_the_building():
+    names = [
+        "hour",
+        "deferrable_appliance_dish_washer_2_pending",
+        "deferrable_appliance_dish_washer_2_cycle_energy_kwh",
+        "deferrable_appliance_running_pending",
+        "deferrable_appliance_dish_washer_2_cycle_peak_step_offset_ratio",
+    ]
+    assert table_names(names) == [
+        "hour",
+        "deferrable_appliance_1_pending",
+        "deferrable_appliance_1_cycle_energy_kwh",
+        "deferrable_appliance_2_pending",
+        "deferrable_appliance_1_cycle_peak_step_offset_ratio",
+    ]
+    assert set(table_names(names)) <= set(FEATURES)
+    actions = ["electrical_storage", "deferrable_appliance_dish_washer_2", "deferrable_appliance_dryer"]
+    assert table_names(actions) == ["electrical_storage", "deferrable_appliance_1", "deferrable_appliance_2"]
+    assert set(table_names(actions)) <= set(ACTIONS)
+
+
+def test_the_table_has_every_observation_of_citylearns_appliances():
+    from citylearn.data import DeferrableApplianceSimulation
+    from citylearn.energy_model import DeferrableAppliance
+
+    idle = DeferrableAppliance(DeferrableApplianceSimulation(cycle_profiles={}, flexibility_schedule=[]), name="x")
+    idle.time_step = 0
+    assert tuple(idle.observations()) == tuple(QUANTITIES)
+    assert all(table_names([f"deferrable_appliance_x_{quantity}"])[0] in FEATURES for quantity in QUANTITIES)

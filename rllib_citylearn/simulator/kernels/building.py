@@ -148,8 +148,8 @@ def run_building(m, e, n, k, battery_action):
 
 
 @inline
-def balance(m, e, n, k, charged):
-    """Net load, bill and emissions of the hour; ``charged`` is float32 kWh drawn by the building's chargers."""
+def balance(m, e, n, k, charged, deferrable):
+    """Net load, bill and emissions of the hour; the building's chargers and appliances draw float32 kWh."""
     net = single(0.0)
     if not is_out(m, n, k):
         if m.TN:
@@ -159,6 +159,7 @@ def balance(m, e, n, k, charged):
         net = single(net + m.battery_energy[e, n])
         net = single(net + m.generation[k, n])
         net = single(net + charged)
+        net = single(net + deferrable)
     m.net[e, n] = net
     m.cost[e, n] = single(max(net, single(0.0)) * m.price[k, n])
     m.emission[e, n] = max(single(0.0), single(net * m.carbon[k, n]))

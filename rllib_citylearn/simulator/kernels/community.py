@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from rllib_citylearn.simulator.kernels.appliances import pass_cycles, reset_appliance, run_appliance
 from rllib_citylearn.simulator.kernels.building import balance, run_building, stand_by
 from rllib_citylearn.simulator.kernels.cache import kernel_cache
 from rllib_citylearn.simulator.kernels.lstm import predict_temperature
@@ -48,7 +49,7 @@ def first_hour(m, e, k):
                     outdoor = double(m.outdoor[k, n])
                     cop = performance(kind, m.device_efficiency[n, u], m.device_target[n, u], outdoor)
                     m.device_consumption[e, n, u] = single(m.heat_demand[k, n, u] / single(cop))
-        balance(m, e, n, k, single(0.0))
+        balance(m, e, n, k, single(0.0), single(0.0))
 
 
 @inline
@@ -73,6 +74,8 @@ def reset_community(m, e, k):
         m.vehicle_capacity[e, v] = m.b_capacity[m.N + v]
     for c in range(m.C):
         m.charger_energy[e, c] = single(0.0)
+    for q in range(m.Q):
+        reset_appliance(m, e, q, k)
     first_hour(m, e, k)
     if m.RT:
         before = max(k - 1, 0)
@@ -91,7 +94,7 @@ def step_community(m, e):
         run_building(m, e, n, k, m.actions[e, n, column] if column >= 0 else 0.0)
         if m.DN and m.dynamic[n]:
             predict_temperature(m, e, n, k)
-    charger = 0
+    charger = appliance = 0
     for n in range(m.N):
         charged, missing = single(0.0), 0.0
         while charger < m.C and m.charger_building[charger] == n:
@@ -102,7 +105,13 @@ def step_community(m, e):
             charger += 1
         m.service[e, n, MISSING] = missing
         m.service[e, n, DISCOMFORT] = discomfort(m, e, n, k)
-        balance(m, e, n, k, charged)
+        deferrable = single(0.0)
+        while appliance < m.Q and m.appliance_building[appliance] == n:
+            drawn = run_appliance(m, e, appliance, k)
+            m.appliance_energy[e, appliance] = drawn
+            deferrable = single(deferrable + drawn)
+            appliance += 1
+        balance(m, e, n, k, charged, deferrable)
         stand_by(m, e, n)
     if m.RT:
         m.district_reward[e], m.team_reward[e] = community_reward(
@@ -125,6 +134,8 @@ def step_community(m, e):
     m.clock[e] = k + 1
     if m.V:
         move_vehicles(m, e, k + 1)
+    for q in range(m.Q):
+        pass_cycles(m, e, q, k + 1)
     observe(m, e, k + 1)
 
 

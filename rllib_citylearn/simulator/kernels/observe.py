@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from rllib_citylearn.simulator.kernels.appliances import show_appliance
 from rllib_citylearn.simulator.kernels.numbers import double, inline, single
-from rllib_citylearn.simulator.parameters import BATTERY_SOC, MADE, NET_LOAD, TANK_SOC, UNPLUGGED, VEHICLE_SOC
+from rllib_citylearn.simulator.parameters import APPLIANCE, BATTERY_SOC, MADE, NET_LOAD, TANK_SOC, UNPLUGGED, VEHICLE_SOC
 
 
 @inline
@@ -19,6 +20,8 @@ def state_value(m, e, n, s, k):
         return double(m.vehicle_soc_after[e, vehicle]) if vehicle >= 0 else UNPLUGGED
     if kind < MADE:
         return double(m.tank_soc_after[e, n, kind - TANK_SOC])
+    if kind >= APPLIANCE:
+        return m.appliance_shown[e, m.appliance_at[n, s], kind - APPLIANCE]
     u = kind - MADE
     return double(single(m.device_output[e, n, u] + abs(min(m.tank_energy[e, n, u], single(0.0)))))
 
@@ -26,6 +29,8 @@ def state_value(m, e, n, s, k):
 @inline
 def observe(m, e, k):
     """Write what the buildings of community ``e`` see at row ``k``."""
+    for q in range(m.Q):
+        show_appliance(m, e, q, k)
     for n in range(m.N):
         row = m.observations[e, n]
         shared = m.shared_columns[k]
