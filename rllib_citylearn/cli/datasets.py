@@ -1,20 +1,21 @@
-"""``rllib-citylearn datasets``: which data sets there are, and fetching one."""
+"""``rllib-citylearn datasets``: which data sets there are, fetching one, and what is in it."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-from pathlib import Path
 from typing import Any
+
+from rllib_citylearn.cli import datasets_inspect
+from rllib_citylearn.cli.json_output import write_result
 
 
 def add_parser(subparsers: Any) -> None:
     """Add this command to the command line."""
     parser = subparsers.add_parser(
         "datasets",
-        help="list data sets, fetch one",
-        description="List the data sets that are known by name, or fetch one into the cache.",
+        help="list data sets, fetch, check or describe one",
+        description="List the data sets that are known by name, fetch one into the cache, check or describe one.",
     )
     parser.set_defaults(run=run)
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
@@ -24,13 +25,15 @@ def add_parser(subparsers: Any) -> None:
     fetch.add_argument("--force", action="store_true", help="fetch it again even if it is in the cache")
     for action in (listing, fetch):
         action.add_argument("--json", metavar="FILE", help="write the result as JSON; - for standard output")
+    listing.set_defaults(run_action=_list)
+    fetch.set_defaults(run_action=_fetch)
+    datasets_inspect.add_actions(actions)
 
 
 def run(args: argparse.Namespace) -> int:
-    """List or fetch; returns the exit status."""
-    if args.action == "list":
-        return _list(args)
-    return _fetch(args)
+    """Run the chosen action; returns the exit status."""
+    status: int = args.run_action(args)
+    return status
 
 
 def _list(args: argparse.Namespace) -> int:
@@ -41,7 +44,7 @@ def _list(args: argparse.Namespace) -> int:
         width = max(len(row["name"]) for row in rows)
         for row in rows:
             print(f"{row['name']:<{width}}  {row['source']:<11}  {row['folder'] or 'to be fetched'}")
-    _write_json(args.json, rows)
+    write_result(args.json, rows)
     return 0
 
 
@@ -52,15 +55,5 @@ def _fetch(args: argparse.Namespace) -> int:
     if args.json != "-":
         print(f"{source.name}: {source.folder}")
         print(f"from {source.origin} ({source.version}), SHA-256 {source.sha256}")
-    _write_json(args.json, {**source.describe(), "folder": str(source.folder)})
+    write_result(args.json, {**source.describe(), "folder": str(source.folder)})
     return 0
-
-
-def _write_json(target: str | None, content: Any) -> None:
-    """Write ``content`` to the file named, to standard output for ``-``, nowhere for None."""
-    from rllib_citylearn.files import write_json
-
-    if target == "-":
-        print(json.dumps(content, indent=2, allow_nan=False))
-    elif target is not None:
-        write_json(Path(target), content)
