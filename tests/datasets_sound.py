@@ -1,6 +1,6 @@
 """A small data set in CityLearn 3.0.2's format with which nothing is wrong: CityLearn runs it, and the checks are silent.
 
-Two buildings over six days, one with a battery, photovoltaics, an electric heater and a tank for hot water, the other with
+Two buildings over eight days, one with a battery, photovoltaics, an electric heater and a tank for hot water, the other with
 a charger and a vehicle too.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-DAYS = 6
+DAYS = 8
 HOURS = 24 * DAYS
 VEHICLE = "Vehicle_1"
 CHARGER = "charger_2_1"

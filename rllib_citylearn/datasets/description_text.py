@@ -43,7 +43,7 @@ def _head(description: Mapping[str, Any]) -> str:
         description["name"],
         f"  folder  {description['folder']}",
         f"  sha256  {description['sha256']}",
-        f"  span    {span['time_steps']:,} time steps of {each}, {span['days']:g} days{begins}",
+        f"  span    {span['time_steps']:,} time steps of {each}, {_number(span['days'])} days{begins}",
         f"  check   {_counted(findings['error'], 'error')}, {_counted(findings['warning'], 'warning')}",
         f"  engine  {engine['runs_on'] or 'none'}",
     ]
@@ -61,10 +61,12 @@ def _counted(number: int, what: str) -> str:
 
 
 def _number(value: float | None) -> str:
-    """Three digits that count, without exponents."""
+    """Three digits that count; never an exponent."""
     if value is None:
         return "?"
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.3g}" if value == 0 or abs(value) >= 1e-3 else f"{value:.6f}"
 
 
 def _buildings(buildings: Mapping[str, Mapping[str, Any]]) -> str:

@@ -54,20 +54,16 @@ def _check_calendar(data: Dataset, table: Table, calendar: Calendar) -> None:
     if len(hour) < 2 or not all(np.isfinite(values).all() for values in calendar.values()):
         return  # reported with the values
     where: dict[str, Any] = {"file": table.file, "first": table.first}
+    doubtful = np.zeros(len(hour), bool)
     if (hour == 0).any() and (hour == 24).any():
         rare = 0 if (hour == 0).sum() <= (hour == 24).sum() else 24
         advice = "CityLearn's hours are 1 to 24; use one way of counting."
-        data.findings.add_rows(
-            "two-midnights",
-            hour == rare,
-            f"it is {rare} though midnight is {24 - rare} elsewhere,",
-            advice,
-            column="hour",
-            **where,
-        )
+        what = f"it is {rare} though midnight is {24 - rare} elsewhere,"
+        data.findings.add_rows("two-midnights", hour == rare, what, advice, column="hour", **where)
+        doubtful = (hour == rare) | np.append(False, hour[:-1] == rare)
     elapsed = hour * 3600 + calendar.get("minutes", hour * 0) * 60 + calendar.get("seconds", hour * 0)
-    gap = _check_steps(data, table, elapsed)
-    _check_order(data, table, calendar, gap)
+    doubtful |= _check_steps(data, table, elapsed)
+    _check_order(data, table, calendar, doubtful)
 
 
 def _check_steps(data: Dataset, table: Table, elapsed: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
@@ -83,7 +79,6 @@ def _check_steps(data: Dataset, table: Table, elapsed: npt.NDArray[np.float64]) 
             f"energies by {data.step_s / max(typical, 1):g}. Make the schema and the data agree.",
             file=table.file,
             column="hour",
-            row=table.first,
         )
         return np.zeros_like(wrong)
     advice = f"Expected {data.step_s:g} s from row to row; fill in what is missing, take out what is there twice."
@@ -92,14 +87,15 @@ def _check_steps(data: Dataset, table: Table, elapsed: npt.NDArray[np.float64]) 
     return wrong
 
 
-def _check_order(data: Dataset, table: Table, calendar: Calendar, gap: npt.NDArray[np.bool_]) -> None:
+def _check_order(data: Dataset, table: Table, calendar: Calendar, doubtful: npt.NDArray[np.bool_]) -> None:
+    """Days and months in turn; ``doubtful`` marks rows ``[T]`` at which it is not known whether a day begins."""
     hour, month, kind = calendar["hour"], calendar["month"], calendar["day_type"]
     new_day = np.append(False, hour[1:] < hour[:-1])
     if data.step_s >= _DAY_S:
         new_day[1:] = True
     before = np.append(kind[0], kind[:-1])
     follows = kind == np.where(new_day, before % 7 + 1, before)
-    known = (kind != _HOLIDAY) & (before != _HOLIDAY) & ~gap
+    known = (kind != _HOLIDAY) & (before != _HOLIDAY) & ~doubtful
     where: dict[str, Any] = {"file": table.file, "first": table.first}
     advice = "Expected 1 to 7 in turn, a day at a time; mend it, or 8 for holidays."
     data.findings.add_rows(
@@ -109,5 +105,5 @@ def _check_order(data: Dataset, table: Table, calendar: Calendar, gap: npt.NDArr
     follows = (month == last) | (new_day & (month == last % 12 + 1))
     advice = "Expected months in turn, changing at midnight; mend it."
     data.findings.add_rows(
-        "date-order", ~gap & ~follows, "it does not follow the month before", advice, column="month", **where
+        "date-order", ~doubtful & ~follows, "it does not follow the month before", advice, column="month", **where
     )

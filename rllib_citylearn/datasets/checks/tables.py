@@ -6,7 +6,7 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,18 +38,22 @@ class Table:
     first: int
     length: int
 
+    _numbers: dict[str, npt.NDArray[np.float64]] = field(default_factory=dict, repr=False)
+
     @property
     def columns(self) -> list[str]:
         """Titles."""
         return [str(title) for title in self.frame.columns]
 
     def numbers(self, column: str) -> npt.NDArray[np.float64]:
-        """A column as numbers ``[T]``, NaN where there is none."""
-        try:
-            values = pd.to_numeric(self.frame[column], errors="coerce")
-        except TypeError:  # lists and the like, which Parquet can hold
-            return np.full(len(self.frame), np.nan)
-        return np.asarray(values.to_numpy(np.float64, na_value=np.nan))
+        """A column as numbers ``[T]``, NaN where there is none; not to be written to."""
+        if column not in self._numbers:
+            try:
+                values = pd.to_numeric(self.frame[column], errors="coerce").to_numpy(np.float64, na_value=np.nan)
+            except TypeError:  # lists and the like, which Parquet can hold
+                values = np.full(len(self.frame), np.nan)
+            self._numbers[column] = np.asarray(values)
+        return self._numbers[column]
 
     def missing(self, column: str) -> npt.NDArray[np.bool_]:
         """Where a column has no value at all ``[T]``."""
