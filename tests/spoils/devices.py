@@ -56,6 +56,18 @@ DEVICE_SPOILS = [
         *("device-type", "typo", building(lambda b: b["pv"].update(type="citylearn.energy_model.PVs")), SCHEMA),
         *("buildings.Building_1.pv.type", None, ("Did you mean PV?",)),
     ),
+    Spoil(
+        "device-type",
+        "of another kind",
+        building(lambda b: b["pv"].update(type="citylearn.energy_model.Battery")),
+        column="buildings.Building_1.pv.type",
+    ),
+    Spoil(
+        "device-type",
+        "building",
+        building(lambda b: b.update(type="citylearn.building.House")),
+        column="buildings.Building_1.type",
+    ),
     Spoil("demand-without-device", "no heater", building(lambda b: b.pop("dhw_device")), B1, "dhw_demand", 6),
     Spoil(
         "demand-without-device", "cooling", cell(B1, "cooling_demand", 7, 2), B1, "cooling_demand", 7, ("no cooling_device",)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,11 +13,17 @@ from rllib_citylearn.datasets.names import suggestion
 
 _STORAGE = ("cooling_storage", "heating_storage", "dhw_storage", "electrical_storage")
 _DEVICES = (*(f"{use}_device" for use in END_USES), *_STORAGE, "pv")
+_MODULE = "citylearn.energy_model"
+_HEATERS = ("HeatPump", "ElectricHeater")
 _CLASSES = {
-    "citylearn.energy_model": ("HeatPump", "ElectricHeater", "PV", "StorageTank", "Battery"),
-    "citylearn.building": ("Building", "DynamicsBuilding", "LSTMDynamicsBuilding", "OccupantInteractionBuilding"),
-    "citylearn.electric_vehicle_charger": ("Charger",),
+    "cooling_device": ("HeatPump",),
+    "heating_device": _HEATERS,
+    "dhw_device": _HEATERS,
+    **dict.fromkeys(_STORAGE[:3], ("StorageTank",)),
+    "electrical_storage": ("Battery",),
+    "pv": ("PV",),
 }
+_BUILDINGS = ("Building", "DynamicsBuilding", "LSTMDynamicsBuilding", "OccupantInteractionBuilding")
 _POSITIVE_SHARES = ("efficiency", "depth_of_discharge")
 _SHARES = ("initial_soc", "loss_coefficient", "capacity_loss_coefficient")
 _SIZES = ("capacity", "nominal_power", "max_input_power", "max_output_power")
@@ -28,11 +34,13 @@ _TOLERANCE = 1e-4
 def check_devices(data: Dataset) -> None:
     """Every device of every building, and the batteries of the vehicles."""
     for name, building in data.buildings.items():
+        if building.get("type") is not None:
+            check_class(building["type"], f"buildings.{name}.type", "citylearn.building", _BUILDINGS, data.findings)
         for device in _DEVICES:
             entry = entries(building.get(device))
             if entry:
                 where = f"buildings.{name}.{device}"
-                check_class(entry.get("type"), f"{where}.type", data.findings)
+                check_class(entry.get("type"), f"{where}.type", _MODULE, _CLASSES[device], data.findings)
                 check_values(device_attributes(building, device), f"{where}.attributes", data.findings)
                 if device == "electrical_storage" and not is_autosized(building, device):
                     _check_battery(entry, where, data.findings)
@@ -47,21 +55,16 @@ def check_devices(data: Dataset) -> None:
                 data.findings.add("device-value", message, column=f"{where}.{size}")
 
 
-def check_class(name: Any, where: str, findings: Findings) -> None:
-    """A class that CityLearn's own module does not have; classes of other modules are not looked at."""
+def check_class(name: Any, where: str, module: str, known: Sequence[str], findings: Findings) -> None:
+    """A class of CityLearn's ``module`` that is none of those ``known``; classes of other modules are not looked at."""
     if not isinstance(name, str) or "." not in name:
-        findings.add(
-            "device-type",
-            f"it is {str(name)[:60]!r}; expected a class such as citylearn.energy_model.Battery.",
-            column=where,
-        )
+        message = f"it is {str(name)[:60]!r}; expected a class such as {module}.{known[0]}."
+        findings.add("device-type", message, column=where)
         return
-    module, kind = name.rsplit(".", 1)
-    known = _CLASSES.get(module, ())
-    if known and kind not in known:
-        findings.add(
-            "device-type", f"{module} has no {kind}.{suggestion(kind, known)} It has {', '.join(known)}.", column=where
-        )
+    found, kind = name.rsplit(".", 1)
+    if found == module and kind not in known:
+        message = f"{kind} can't be used here.{suggestion(kind, known)} Expected {' or '.join(known)}."
+        findings.add("device-type", message, column=where)
 
 
 def check_values(attributes: Mapping[str, Any], where: str, findings: Findings) -> None:

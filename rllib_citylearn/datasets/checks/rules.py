@@ -42,7 +42,7 @@ _TABLE = (
     _error("missing-file", "a file that the schema names, or has to name, and that is not there"),
     _error("unknown-observation", "an active observation that CityLearn does not know"),
     _error("unknown-action", "an active action that CityLearn does not know"),
-    _warning("unknown-inactive", "an unknown name among the inactive observations and actions: it switches nothing off"),
+    _warning("unknown-inactive", "an unknown name among the inactive observations and actions"),
     # files
     _error("unreadable", "a CSV or Parquet file that can't be read"),
     _error("row-length", "rows with more or fewer values than titles"),
@@ -80,7 +80,7 @@ _TABLE = (
     _error("unit-charger", "a charger or a vehicle whose power or capacity looks like W or Wh"),
     # devices
     _error("device-value", "a negative size, an efficiency outside (0, 1], a share outside [0, 1]"),
-    _error("device-type", "a device of a class that CityLearn does not have"),
+    _error("device-type", "a building, device or charger of a class that CityLearn does not have, or not for this"),
     _error("demand-without-device", "a cooling, heating or hot-water demand that the building's device can't meet"),
     _error("battery-missing", "an active battery action in a building without a battery, which CityLearn refuses"),
     _warning("action-idle", "an active action for a device that a building does not have"),

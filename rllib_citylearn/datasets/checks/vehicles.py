@@ -34,7 +34,7 @@ def check_vehicles(data: Dataset) -> None:
     """Every charger and its schedule; vehicles at two chargers at once."""
     for (building, charger), entry in data.chargers().items():
         where = f"buildings.{building}.chargers.{charger}"
-        check_class(entry.get("type"), f"{where}.type", data.findings)
+        check_class(entry.get("type"), f"{where}.type", "citylearn.electric_vehicle_charger", ("Charger",), data.findings)
         table = data.table(entry.get("charger_simulation"))
         if table is not None:
             check_titles(table, (*CHARGER_COLUMNS, SESSION, CURRENT_SOC), CHARGER_COLUMNS, data.findings, others=True)
