@@ -68,6 +68,17 @@ def edit_schema(folder: Path, change: Callable[[dict[str, Any]], object]) -> Non
     path.write_text(json.dumps(description))
 
 
+def quarter_hours(folder: Path) -> None:
+    """Make the time steps quarters of an hour: the same rows, in a quarter of the time."""
+    for number in (1, 2):
+        path = folder / f"Building_{number}.csv"
+        rows = read_rows(path)
+        for k, row in enumerate(rows):
+            row |= {"hour": k // 4 % 24, "minutes": k % 4 * 15, "day_type": k // 96 + 1}
+        write_rows(path, rows)
+    edit_schema(folder, lambda d: d.update(seconds_per_time_step=900))
+
+
 def _sun(hour: int) -> float:
     return max(0.0, math.sin(math.pi * (hour % 24 - 6) / 12))
 

@@ -93,8 +93,8 @@ def session_statistics(data: Dataset) -> dict[str, Any] | None:
         "vehicles": len({session.vehicle for _, session in sessions}),
         "sessions": len(sessions),
         "sessions_a_day": len(sessions) / (data.rows * data.step_s / 86400),
-        "mean_arrival_hour": _mean_hour([hours[s.first] for s in whole if s.first < len(hours)]),
-        "mean_departure_hour": _mean_hour([hours[s.last + 1] for s in whole if s.last + 1 < len(hours)]),
+        "mean_arrival_hour": mean_hour([hours[s.first] for s in whole if s.first < len(hours)]),
+        "mean_departure_hour": mean_hour([hours[s.last + 1] for s in whole if s.last + 1 < len(hours)]),
         "mean_stay_h": _mean([session.steps * data.step_s / 3600 for session in whole]),
         "mean_arrival_soc": _mean([session.arrival_soc for session in whole]),
         "mean_required_soc": _mean([session.required_soc for session in whole]),
@@ -117,7 +117,7 @@ def _mean(values: list[float]) -> float | None:
     return float(np.mean(known)) if known else None
 
 
-def _mean_hour(hours: list[Any]) -> float | None:
+def mean_hour(hours: list[Any]) -> float | None:
     """The mean on the circle of a day: 23 and 1 have the mean 0."""
     angles = np.array([hour for hour in hours if np.isfinite(hour)], float) / 24 * 2 * np.pi
     if not len(angles):

@@ -98,10 +98,14 @@ def add_vehicle(description: dict[str, Any]) -> None:
     vehicles["Vehicle_2"] = vehicles[VEHICLE]
 
 
-def see_indoors(description: dict[str, Any]) -> None:
-    """Building 1 alone observes its indoor temperature."""
-    description["observations"]["indoor_dry_bulb_temperature"] = {"active": True}
-    description["buildings"]["Building_2"]["inactive_observations"] = ["indoor_dry_bulb_temperature"]
+def see_indoors(name: str) -> Change:
+    """Building 1 alone observes its indoor temperature, or what is computed from it."""
+
+    def change(description: dict[str, Any]) -> None:
+        description["observations"][name] = {"active": True}
+        description["buildings"]["Building_2"]["inactive_observations"] = [name]
+
+    return schema(change)
 
 
 def renamed(old: str, new: str) -> Callable[[dict[str, Any]], None]:
@@ -122,3 +126,4 @@ IN_BATTERY = "buildings.Building_1.electrical_storage.attributes."
 IN_CHARGER = f"buildings.Building_2.chargers.{CHARGER}.attributes."
 INACTIVE = "buildings.Building_1.inactive_actions"
 LOAD, PV, TEMPERATURE = "non_shiftable_load", "solar_generation", "outdoor_dry_bulb_temperature"
+INDOORS = "indoor_dry_bulb_temperature"

@@ -9,6 +9,7 @@ from tests.spoils.changes import (
     HEAT_PUMP,
     IN_BATTERY,
     IN_CHARGER,
+    INDOORS,
     LOAD,
     PV,
     TEMPERATURE,
@@ -29,11 +30,10 @@ from tests.spoils.changes import (
 VALUE_SPOILS = [
     Spoil("not-a-number", "text", cells(B2, "dhw_demand", {4: "much", 9: "x"}), B2, "dhw_demand", 4, ("2 of 192 rows",)),
     Spoil("missing-value", "gap", cell(B2, LOAD, 11, ""), B2, LOAD, 11),
-    Spoil(
-        "missing-value", "half empty", cell(B1, "indoor_dry_bulb_temperature", 5, 21.0), B1, "indoor_dry_bulb_temperature", 0
-    ),
-    Spoil(
-        *("missing-value", "seen", schema(see_indoors), B1, "indoor_dry_bulb_temperature", 0),
+    Spoil("missing-value", "half empty", cell(B1, INDOORS, 5, 21.0), B1, INDOORS, 0),
+    *(
+        Spoil("missing-value", f"seen{more}", see_indoors(INDOORS + more), B1, INDOORS, 0)
+        for more in ("", "_cooling_delta", "_heating_delta")
     ),
     Spoil(
         "infinite",

@@ -17,7 +17,7 @@ import pytest
 from rllib_citylearn.datasets import Finding, check_dataset, describe_dataset
 from rllib_citylearn.datasets.checks.rules import RULES
 from rllib_citylearn.errors import DatasetError
-from tests.datasets_sound import CHARGER, edit_column, edit_schema, read_rows, write_rows, write_sound
+from tests.datasets_sound import CHARGER, edit_column, edit_schema, quarter_hours, read_rows, write_rows, write_sound
 from tests.spoils import SPOILS, Spoil
 from tests.spoils.changes import add_appliance
 
@@ -107,18 +107,75 @@ def test_an_excluded_building_is_not_looked_at(sound: Path) -> None:
     assert check_dataset(sound) == []
 
 
-def test_back_to_back_sessions_by_label_are_no_countdown_error(sound: Path) -> None:
-    """A vehicle that stays while another session begins starts another countdown; the label says so."""
+@pytest.mark.parametrize("last", [0, 1])
+def test_back_to_back_sessions_are_no_countdown_error(sound: Path, last: int) -> None:
+    """A vehicle that stays while another session begins starts another countdown; CityLearn sees it in the numbers."""
     path = sound / f"{CHARGER}.csv"
+    # The second night's session is announced to end at midnight.
+    edit_column(path, "electric_vehicle_departure_time", lambda row, old: 47 - row + last if 42 <= row < 48 else old)
+    assert [f.rule for f in check_dataset(sound)] == ["no-arrival-soc"]
+    # Labels have the last word: one for both sessions makes it one.
     rows = [{**row, "electric_vehicle_session_id": "a"} for row in read_rows(path)]
-    for row in range(48, 55):
-        rows[row] |= {"electric_vehicle_session_id": "b", "electric_vehicle_departure_time": 54 - row}
-    for row in range(42, 48):  # the session before it is announced to end at midnight
-        rows[row]["electric_vehicle_departure_time"] = 47 - row
+    write_rows(path, rows)
+    assert [f.rule for f in check_dataset(sound)] == ["countdown"]
+    for row in rows[48:55]:
+        row["electric_vehicle_session_id"] = "b"
     write_rows(path, rows)
     assert [f.rule for f in check_dataset(sound)] == ["no-arrival-soc"]
-    edit_column(path, "electric_vehicle_session_id", lambda row, old: "a")
-    assert [f.rule for f in check_dataset(sound)] == ["countdown"]
+
+
+def test_a_holiday_may_be_any_day(sound: Path) -> None:
+    for number in (1, 2):
+        edit_column(sound / f"Building_{number}.csv", "day_type", lambda row, old: 8 if 48 <= row < 72 else old)
+    assert check_dataset(sound) == []
+
+
+def test_what_is_no_dropout(sound: Path) -> None:
+    """A load that is often zero is a load that is often zero."""
+    edit_column(sound / "Building_1.csv", "non_shiftable_load", lambda row, old: 0 if row % 8 == 0 else old)
+    assert check_dataset(sound) == []
+
+
+def test_a_few_dull_days_are_no_weak_array(sound: Path) -> None:
+    edit_column(sound / "Building_1.csv", "solar_generation", lambda row, old: float(old) / 20)
+    edit_schema(sound, lambda d: d.update(simulation_end_time_step=47))
+    assert check_dataset(sound) == []
+
+
+def test_an_unknown_name_that_is_switched_off_is_a_warning(sound: Path) -> None:
+    edit_schema(sound, lambda d: d["observations"].update(hours={"active": False}))
+    assert _where(check_dataset(sound)) == [("unknown-inactive", "schema.json", "observations.hours", None)]
+
+
+def test_quarters_of_an_hour_are_sound_too(sound: Path) -> None:
+    """Energies are a step's, so that loads of the same kWh are four times the kW, and the battery may be larger."""
+    quarter_hours(sound)
+    assert check_dataset(sound) == []
+    edit_schema(sound, lambda d: d["buildings"]["Building_1"]["electrical_storage"]["attributes"].update(capacity=1000.0))
+    assert check_dataset(sound) == []
+    edit_schema(sound, lambda d: d["buildings"]["Building_1"]["electrical_storage"]["attributes"].update(capacity=4000.0))
+    assert [f.rule for f in check_dataset(sound)] == ["unit-device"]
+
+
+def test_a_controlled_device_may_be_too_weak(sound: Path) -> None:
+    """With dynamics, cooling is what the controller asks for; hot water is still a demand that has to be met."""
+
+    def add_dynamics(description: dict[str, Any]) -> None:
+        building = description["buildings"]["Building_1"]
+        attributes = {"nominal_power": 0.01, "efficiency": 0.25}
+        building["cooling_device"] = {"type": "citylearn.energy_model.HeatPump", "attributes": attributes}
+        building["dynamics"] = {"type": "citylearn.dynamics.LSTMDynamics", "attributes": {"filename": "model.pth"}}
+
+    edit_column(sound / "Building_1.csv", "cooling_demand", lambda row, old: 3.0 if row == 14 else 0.0)
+    edit_column(sound / "Building_1.csv", "indoor_dry_bulb_temperature", lambda row, old: 22 + row % 3)
+    edit_schema(sound, add_dynamics)
+    assert _where(check_dataset(sound)) == [
+        ("missing-file", "schema.json", "buildings.Building_1.dynamics.attributes.filename", None)
+    ]
+    (sound / "model.pth").write_bytes(b"")
+    assert check_dataset(sound) == []
+    edit_schema(sound, lambda d: d["buildings"]["Building_1"].pop("dynamics"))
+    assert _where(check_dataset(sound)) == [("demand-without-device", "Building_1.csv", "cooling_demand", 14)]
 
 
 def test_a_folder_in_the_old_format_has_that_one_finding(sound: Path) -> None:
@@ -248,6 +305,7 @@ STRUCTURE: list[tuple[str, Callable[[dict[str, Any]], object]]] = [
     ("simulation_end_time_step", lambda d: d.update(simulation_end_time_step=0)),
     ("seconds_per_time_step", lambda d: d.pop("seconds_per_time_step")),
     ("random_seed", lambda d: d.update(random_seed="x")),
+    ("random_seed", lambda d: d.update(random_seed=-1)),
     ("buildings.Building_1", lambda d: d["buildings"].update(Building_1="Building_1.csv")),
     ("buildings.Building_1.pv", lambda d: d["buildings"]["Building_1"].update(pv=4)),
     ("buildings.Building_1.inactive_actions", lambda d: d["buildings"]["Building_1"].update(inactive_actions="pv")),

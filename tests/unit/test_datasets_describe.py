@@ -6,16 +6,29 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from rllib_citylearn.cli.main import main
 from rllib_citylearn.datasets import DatasetSource, describe_dataset
+from rllib_citylearn.datasets.checks.names import KNOWN_ACTIONS, OBSERVATIONS
 from rllib_citylearn.datasets.checks.rules import rules_table
 from rllib_citylearn.datasets.description_text import WIDTH, description_text
 from rllib_citylearn.env import make_citylearn_env
 from rllib_citylearn.errors import DatasetError
-from tests.datasets_sound import CAPACITY_KWH, CHARGER, DAYS, HOURS, POWER_KW, edit_schema, write_sound
+from tests.datasets_sound import (
+    CAPACITY_KWH,
+    CHARGER,
+    DAYS,
+    HOURS,
+    POWER_KW,
+    edit_column,
+    edit_schema,
+    quarter_hours,
+    write_sound,
+)
+from tests.spoils import SPOILS
 from tests.spoils.changes import add_appliance
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -97,11 +110,75 @@ def test_sessions_are_those_that_were_written(description: dict[str, Any]) -> No
     assert description["buildings"]["Building_2"]["chargers"] == {CHARGER: {"kw": POWER_KW, "v2g_kw": POWER_KW}}
 
 
-def test_arrivals_around_midnight_have_a_mean_at_midnight() -> None:
-    from rllib_citylearn.datasets.statistics import _mean_hour
+def test_quarters_of_an_hour_count_for_a_quarter(sound: Path, description: dict[str, Any]) -> None:
+    quarter_hours(sound)
+    found = describe_dataset(sound)
+    assert found["engine"]["runs_on"] == "citylearn"
+    assert found["span"]["days"] == DAYS / 4
+    for name, building in found["buildings"].items():
+        hourly = description["buildings"][name]
+        assert building["load_kwh_a_year"] == pytest.approx(4 * hourly["load_kwh_a_year"])
+        assert building["pv_kwh_a_year"] == pytest.approx(hourly["pv_kwh_a_year"])  # a power, whatever the step
+    assert found["statistics"]["district_load"]["max"] == pytest.approx(
+        4 * description["statistics"]["district_load"]["max"]
+    )
+    assert found["vehicles"]["mean_stay_h"] == pytest.approx(13 / 4)
 
-    assert _mean_hour([23.0, 1.0]) == pytest.approx(0, abs=1e-9) or _mean_hour([23.0, 1.0]) == pytest.approx(24)
-    assert _mean_hour([22.0, 23.0]) == pytest.approx(22.5)
+
+def test_chargers_that_only_charge_and_outages_are_told(sound: Path) -> None:
+    def change(description: dict[str, Any]) -> None:
+        buildings = description["buildings"]
+        buildings["Building_2"]["chargers"][CHARGER]["attributes"]["max_discharging_power"] = 0.0
+        buildings["Building_1"]["power_outage"] = {"simulate_power_outage": True, "stochastic_power_outage": True}
+        buildings["Building_2"]["power_outage"] = {"simulate_power_outage": False, "stochastic_power_outage": True}
+
+    edit_schema(sound, change)
+    found = describe_dataset(sound)
+    assert found["buildings"]["Building_2"]["chargers"][CHARGER] == {"kw": POWER_KW, "v2g_kw": 0.0}
+    assert [building["outages"] for building in found["buildings"].values()] == ["random", None]
+    assert "7.4+" not in description_text(found)
+
+
+def test_every_known_name_is_one_that_citylearn_takes(sound: Path) -> None:
+    """The check's lists of names, against CityLearn; what is about occupants needs a building of their kind."""
+    names = {name for name in OBSERVATIONS if not name.startswith("occupant_interaction")}
+    for number in (1, 2):
+        edit_column(sound / f"Building_{number}.csv", "indoor_dry_bulb_temperature", lambda row, old: 21 + row % 3)
+    actions = KNOWN_ACTIONS - {"deferrable_appliance", "escalator"}
+    edit_schema(sound, lambda d: d["observations"].update({name: {"active": True} for name in names}))
+    edit_schema(sound, lambda d: d["actions"].update({name: {"active": True} for name in actions}))
+    building = make_citylearn_env(sound).buildings[1]
+    without_charger = {name for name in names if "charger" not in name and name not in ("minutes", "seconds")}
+    assert without_charger <= set(building.active_observations)
+    assert actions - {"electric_vehicle_storage"} <= set(building.active_actions)
+    assert sum("charger" in name for name in building.active_observations) == sum("charger" in name for name in names)
+
+
+REFUSED = ("missing-column", "unknown-column", "unknown-observation", "unknown-action", "heat-and-cold", "battery-missing")
+
+
+@pytest.mark.parametrize("rule", [*REFUSED, "device-value", "device-type"])
+def test_what_the_check_says_citylearn_refuses_it_refuses(sound: Path, rule: str) -> None:
+    next(spoil for spoil in SPOILS if spoil.rule == rule).apply(sound)
+    with pytest.raises(DatasetError, match="CityLearn could not build"):
+        make_citylearn_env(sound)
+
+
+def test_states_of_charge_are_read_as_citylearn_reads_them() -> None:
+    from citylearn.data import ChargerSimulation
+
+    from rllib_citylearn.datasets.checks.sessions import soc_shares
+
+    values = np.array([0.0, 0.3, 1.0, 1.01, 40.0, 100.0, 130.0, -0.1, -3.0, np.nan])
+    theirs = ChargerSimulation.normalize_soc_series(values)
+    assert np.nan_to_num(soc_shares(values), nan=-0.1) == pytest.approx(theirs, abs=1e-6)
+
+
+def test_arrivals_around_midnight_have_a_mean_at_midnight() -> None:
+    from rllib_citylearn.datasets.statistics import mean_hour
+
+    assert mean_hour([23.0, 1.0]) == pytest.approx(0, abs=1e-9) or mean_hour([23.0, 1.0]) == pytest.approx(24)
+    assert mean_hour([22.0, 23.0]) == pytest.approx(22.5)
 
 
 def test_the_engine_is_the_one_that_can_run_it(sound: Path, description: dict[str, Any]) -> None:

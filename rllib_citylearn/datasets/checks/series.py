@@ -15,6 +15,9 @@ from rllib_citylearn.datasets.checks.finding import Findings
 from rllib_citylearn.datasets.checks.tables import Table
 from rllib_citylearn.datasets.names import nearest, suggestion
 
+_SEEN_AS = {
+    "indoor_dry_bulb_temperature": tuple(f"indoor_dry_bulb_temperature_{use}_delta" for use in ("cooling", "heating")),
+}
 _DROPOUTS = 0.05  # zeros in more rows than this share are no failing meter
 
 
@@ -84,8 +87,8 @@ def _check_column(data: Dataset, building: Mapping[str, Any], table: Table, name
 def _check_missing(
     data: Dataset, building: Mapping[str, Any], table: Table, name: str, column: Column, missing: npt.NDArray[np.bool_]
 ) -> None:
-    unused = column.may_be_empty and not building.get("dynamics") and not data.is_active("observations", name, building)
-    if len(missing) and missing.all() and unused:
+    seen = any(data.is_active("observations", observation, building) for observation in (name, *_SEEN_AS.get(name, ())))
+    if len(missing) and missing.all() and column.may_be_empty and not building.get("dynamics") and not seen:
         return
     advice = "Fill the gaps: CityLearn computes with them without a word."
     data.findings.add_rows(

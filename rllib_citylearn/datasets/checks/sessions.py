@@ -174,9 +174,9 @@ def _read(building: str, charger: str, entry: Mapping[str, Any], table: Table) -
         labels=np.array(table.texts(SESSION) if SESSION in table.columns else [""] * rows, str),
         departure=_given(table.numbers(DEPARTURE)),
         arrival=_given(table.numbers(ARRIVAL)),
-        required_soc=_share(table.numbers(REQUIRED_SOC)),
-        arrival_soc=_share(table.numbers(ARRIVAL_SOC)),
-        current_soc=_share(table.numbers(CURRENT_SOC)) if CURRENT_SOC in table.columns else np.full(rows, np.nan),
+        required_soc=soc_shares(table.numbers(REQUIRED_SOC)),
+        arrival_soc=soc_shares(table.numbers(ARRIVAL_SOC)),
+        current_soc=soc_shares(table.numbers(CURRENT_SOC)) if CURRENT_SOC in table.columns else np.full(rows, np.nan),
     )
 
 
@@ -185,7 +185,7 @@ def _given(times: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.where(times == -1, np.nan, times)
 
 
-def _share(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def soc_shares(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Shares from shares and percentages; NaN for negative ones, which CityLearn takes for none."""
     shares = np.where(values > 1, values / 100, values)
     return np.where(shares < 0, np.nan, np.minimum(shares, 1.0))
