@@ -32,6 +32,12 @@ SCHEMA_SPOILS = [
         *("buildings.Building_1.inactive_action", None, ("Did you mean inactive_actions?",)),
     ),
     Spoil("missing-file", "gone", lambda f: (f / B1).unlink(), column="buildings.Building_1.energy_simulation", says=(B1,)),
+    Spoil(
+        "missing-file",
+        "a list",
+        building(lambda b: b.update(pricing=["pricing.csv"])),
+        column="buildings.Building_1.pricing",
+    ),
     Spoil("missing-file", "unnamed", building(lambda b: b.update(weather=None)), column="buildings.Building_1.weather"),
     Spoil(
         *(

@@ -221,7 +221,7 @@ def _random_junk(rng: np.random.Generator) -> Any:
 
 def _corrupt_schema(value: Any, rng: np.random.Generator) -> Any:
     """``value`` with one entry, however deep, replaced by junk, renamed or taken out."""
-    if not isinstance(value, dict) or not value or rng.uniform() < 0.1:
+    if not isinstance(value, dict) or not value or rng.uniform() < 0.03:
         return _random_junk(rng)
     key = list(value)[int(rng.integers(len(value)))]
     kind = rng.uniform()
@@ -233,24 +233,24 @@ def _corrupt_schema(value: Any, rng: np.random.Generator) -> Any:
 
 
 def _corrupt_file(path: Path, rng: np.random.Generator) -> None:
-    content = bytearray(path.read_bytes())
+    content = bytearray(path.read_bytes() or b"0")
     kind = rng.uniform()
-    if kind < 0.4:
+    if kind < 0.15:
         for _ in range(int(rng.integers(1, 20))):
             content[int(rng.integers(len(content)))] = int(rng.integers(256))
-    elif kind < 0.6:
+    elif kind < 0.2:
         content = content[: int(rng.integers(len(content)))]
-    elif kind < 0.7:
+    elif kind < 0.25:
         content = bytearray(rng.bytes(200))
     else:
-        lines = content.decode().split("\n")
+        lines = content.decode("latin-1").split("\n")
         at = int(rng.integers(len(lines)))
         cells = lines[at].split(",")
         cells[int(rng.integers(len(cells)))] = ("", "inf", "-1", "1e9", '"', "nan", "True", "2024-01-01", "1e400")[
             int(rng.integers(9))
         ]
         lines[at] = ",".join(cells)
-        content = bytearray("\n".join(lines).encode())
+        content = bytearray("\n".join(lines).encode("latin-1"))
     path.write_bytes(bytes(content))
 
 

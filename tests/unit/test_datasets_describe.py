@@ -164,6 +164,13 @@ def test_what_the_check_says_citylearn_refuses_it_refuses(sound: Path, rule: str
         make_citylearn_env(sound)
 
 
+def test_with_one_gap_citylearn_reads_no_state_at_all(sound: Path) -> None:
+    """Why the check calls a single empty cell an error."""
+    edit_column(sound / f"{CHARGER}.csv", "electric_vehicle_charger_state", lambda row, old: "" if row == 10 else old)
+    (charger,) = make_citylearn_env(sound).buildings[1].electric_vehicle_chargers
+    assert np.isnan(charger.charger_simulation.electric_vehicle_charger_state).all()
+
+
 def test_states_of_charge_are_read_as_citylearn_reads_them() -> None:
     from citylearn.data import ChargerSimulation
 

@@ -35,13 +35,14 @@ def check_series(data: Dataset) -> None:
                 if name in table.columns:
                     _check_column(data, building, table, name, column)
             if kind == "energy_simulation" and {"cooling_demand", "heating_demand"} <= set(table.columns):
-                both = (table.numbers("cooling_demand") > 0) & (table.numbers("heating_demand") > 0)
-                advice = "CityLearn refuses that; keep one of them."
-                where: dict[str, Any] = {"file": table.file, "column": "heating_demand", "first": table.first}
-                data.findings.add_rows(
-                    "heat-and-cold", both, "it is above 0, and so is the cooling demand,", advice, **where
-                )
+                _check_heat_and_cold(table, data.findings)
     _check_lengths(data)
+
+
+def _check_heat_and_cold(table: Table, findings: Findings) -> None:
+    both = (table.numbers("cooling_demand") > 0) & (table.numbers("heating_demand") > 0)
+    what, advice = "it is above 0, and so is the cooling demand,", "CityLearn refuses that; keep one of them."
+    findings.add_rows("heat-and-cold", both, what, advice, file=table.file, column="heating_demand", first=table.first)
 
 
 def check_titles(table: Table, known: Iterable[str], required: Iterable[str], findings: Findings, *, others: bool) -> None:
@@ -167,11 +168,11 @@ def _is_expected(building: Mapping[str, Any], name: str) -> bool:
 
 def _check_lengths(data: Dataset) -> None:
     """Series that are too short; and different lengths, once for the whole data set."""
-    files = {building.get(kind) for building in data.buildings.values() for kind in COLUMNS}
-    files |= {charger.get("charger_simulation") for charger in data.chargers().values()}
+    named = [building.get(kind) for building in data.buildings.values() for kind in COLUMNS]
+    named += [charger.get("charger_simulation") for charger in data.chargers().values()]
     lengths: dict[int, list[str]] = {}
     whole = True
-    for file in sorted(file for file in files if isinstance(file, str)):
+    for file in sorted({file for file in named if isinstance(file, str)}):
         table = data.table(file)
         if table is None:
             continue

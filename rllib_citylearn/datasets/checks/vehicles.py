@@ -22,7 +22,15 @@ from rllib_citylearn.datasets.checks.dataset import Dataset, number
 from rllib_citylearn.datasets.checks.devices import check_class, check_values
 from rllib_citylearn.datasets.checks.finding import Findings
 from rllib_citylearn.datasets.checks.series import check_titles
-from rllib_citylearn.datasets.checks.sessions import ARRIVING, AWAY, CONNECTED, Schedule, Session, read_schedules
+from rllib_citylearn.datasets.checks.sessions import (
+    ARRIVING,
+    AWAY,
+    CONNECTED,
+    DEFAULT_POWER_KW,
+    Schedule,
+    Session,
+    read_schedules,
+)
 from rllib_citylearn.datasets.names import suggestion
 
 _POWER_KW, _CAPACITY_KWH = 1000.0, (1.0, 2000.0)
@@ -66,8 +74,9 @@ def _check_charger(schedule: Schedule, findings: Findings) -> None:
         if most is not None and most > _POWER_KW:
             message = f"it is {most:g} kW. Expected at most 350 for cars; this looks like W. Divide by 1000."
             findings.add("unit-charger", message, column=f"{where}.max_{way}_power")
-        if any(x is not None and x < 0 for x in (least, most)) or (least is not None and most is not None and least > most):
-            message = f"it is {least:g} kW, and the maximum {most:g} kW. Expected 0 <= minimum <= maximum. Mend it."
+        if not 0 <= (least or 0.0) <= (DEFAULT_POWER_KW if most is None else most):
+            bounds = " to ".join("CityLearn's own" if x is None else f"{x:g}" for x in (least, most))
+            message = f"it is {bounds} kW, lowest to highest. Expected 0 or more, and the second no less. Mend it."
             findings.add("charger-value", message, column=f"{where}.min_{way}_power")
 
 
@@ -98,14 +107,13 @@ class _Check:
 
     def _states(self) -> None:
         state, missing = self.schedule.state, self.table.missing(STATE)
-        # One gap makes the column's numbers 1.0 instead of 1, and CityLearn takes none of those for a state.
-        whole = (
-            ~missing & ~np.isnan(state) & (state == np.floor(np.nan_to_num(state, posinf=0.5, neginf=0.5))) & (state >= 0)
-        )
-        advice = (
-            "Expected 1 (connected), 2 (arriving) or 3 (away) in every row; one gap, and CityLearn reads no state at all."
-        )
-        self._add("charger-state", ~whole, "it is no whole number", advice, STATE)
+        whole = ~missing & np.isin(state, np.arange(10))
+        # One gap makes the column's numbers 1.0 instead of 1, and CityLearn takes none of those for a state. A gap after the
+        # span does no harm, so that only whole files are judged by it.
+        is_whole_file = len(state) == self.table.length
+        written_otherwise = whole.all() and is_whole_file and self.table.frame[STATE].dtype.kind == "f"
+        advice = "Expected 1 (connected), 2 (arriving) or 3 (away) in every row; with one gap or 1.0, CityLearn reads none."
+        self._add("charger-state", ~whole | written_otherwise, "it is not written as a whole number", advice, STATE)
         odd = whole & ~np.isin(state, (CONNECTED, ARRIVING, AWAY))
         advice = "Expected 1 (connected), 2 (arriving) or 3 (away); CityLearn takes others for away."
         self._add("charger-state-unknown", odd, "it is another number", advice, STATE)
