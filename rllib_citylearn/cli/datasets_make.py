@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-ACTIONS = ("add-vehicles", "synthesize")
+from rllib_citylearn.cli.json_output import write_result
 
 
 def add_actions(actions: Any) -> None:
@@ -47,23 +47,16 @@ def add_actions(actions: Any) -> None:
         action.add_argument("--seed", type=int, metavar="S", help="from which everything is drawn (default: 0)")
         action.add_argument("--force", action="store_true", help="replace a data set that lies in the folder")
         action.add_argument("--json", metavar="FILE", help="write the result as JSON; - for standard output")
+    vehicles.set_defaults(run_action=lambda args: _show(args, _add_vehicles(args)))
+    synthesize.set_defaults(run_action=lambda args: _show(args, _synthesize(args)))
 
 
-def run(args: argparse.Namespace) -> int:
-    """Make what the command line asks for; returns the exit status.
-
-    Raises:
-        UserError: anything the person who called it can put right.
-    """
-    result = _add_vehicles(args) if args.action == "add-vehicles" else _synthesize(args)
-    if args.json == "-":
-        print(json.dumps(result, indent=2, allow_nan=False))
-        return 0
-    if args.json is not None:
-        from rllib_citylearn.files import write_json
-
-        write_json(Path(args.json), result)
-    print(", ".join(f"{value} {name}" for name, value in result.items() if isinstance(value, int)) + f": {result['folder']}")
+def _show(args: argparse.Namespace, result: dict[str, Any]) -> int:
+    """Say what was made; returns the exit status."""
+    if args.json != "-":
+        counts = ", ".join(f"{value} {name}" for name, value in result.items() if isinstance(value, int))
+        print(f"{counts}: {result['folder']}")
+    write_result(args.json, result)
     return 0
 
 

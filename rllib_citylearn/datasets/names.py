@@ -38,7 +38,13 @@ def known_names() -> list[str]:
     return sorted({*ARCHIVE_RANDOM_SEEDS, *DOWNLOAD_ONLY})
 
 
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """What was probably meant by ``name``; None if nothing comes close."""
+    matches = difflib.get_close_matches(name, list(names), n=1, cutoff=0.6)
+    return matches[0] if matches else None
+
+
 def suggestion(name: str, names: Iterable[str]) -> str:
     """A sentence that names what was probably meant; empty if nothing comes close."""
-    nearest = difflib.get_close_matches(name, list(names), n=1, cutoff=0.6)
-    return f" Did you mean {nearest[0]}?" if nearest else ""
+    meant = nearest(name, names)
+    return "" if meant is None else f" Did you mean {meant}?"

@@ -114,6 +114,25 @@ def resolve(
             ) from error
 
 
+def find_folder(name_or_path: str | Path, *, report: Callable[[str], None] = _say_nothing) -> Path:
+    """The folder of a data set that may be broken: ``resolve`` without its checks of the user's own folders.
+
+    Args:
+        name_or_path: a data set's name; or its folder, or the ``schema.json`` in it.
+        report: is told what is being done, if it has to be fetched.
+
+    Raises:
+        DatasetError: there is no such folder, or the named set can't be had.
+    """
+    path = _as_path(name_or_path)
+    if path is not None:
+        return path.resolve()
+    for root in local_roots():
+        if (root / str(name_or_path) / "schema.json").is_file():
+            return (root / str(name_or_path)).resolve()
+    return resolve(name_or_path, report=report).folder
+
+
 def local_roots() -> list[Path]:
     """The directories in ``CITYLEARN_LOCAL_DATASETS_PATH`` that exist; each holds data sets in folders of their names."""
     parts = [part.strip() for part in os.environ.get(LOCAL_VARIABLE, "").split(os.pathsep)]

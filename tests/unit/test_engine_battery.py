@@ -99,8 +99,14 @@ def described(battery: Batteries) -> CommunityDescription:
         islanded_load=None,
         hvac_mode=np.zeros((ROWS, 1), np.int64),
         indoor=series(18.0, 24.0, 1),
+        comfort=None,
         presence=Presence(
-            np.zeros((ROWS, 0), np.int64), np.zeros((ROWS, 0), bool), vehicles, vehicles, vehicles.astype(bool)
+            np.zeros((ROWS, 0), np.int64),
+            np.zeros((ROWS, 0), bool),
+            vehicles,
+            vehicles,
+            vehicles.astype(bool),
+            np.zeros((ROWS, 0)),
         ),
     )
     nowhere = np.array([-1])
