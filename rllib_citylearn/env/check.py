@@ -17,6 +17,7 @@ import numpy as np
 from rllib_citylearn.env.community_env import CityLearnMultiAgentEnv
 from rllib_citylearn.env.config import ENGINES, CommunityEnvConfig
 from rllib_citylearn.env.played import PlayedEpisode, play, random_actions
+from rllib_citylearn.env.spaces import fault_of
 from rllib_citylearn.env.thermostats import DEVICES
 from rllib_citylearn.errors import EnvironmentCheckError, UnsupportedError, UserError
 
@@ -143,19 +144,9 @@ def _spaces(subject: _Subject) -> Iterator[str]:
                 yield f"observations are of {sorted(observation)}, but {sorted(episode.agents)} act"
                 continue
             for agent, value in observation.items():
-                yield from _fits(agent, value, env.observation_spaces[agent])
-
-
-def _fits(agent: str, value: Any, space: Any) -> Iterator[str]:
-    """What keeps an observation out of its space."""
-    if not isinstance(value, np.ndarray) or value.dtype != space.dtype:
-        yield f"the observation of {agent} is {getattr(value, 'dtype', type(value).__name__)}, its space {space.dtype}"
-    elif value.shape != space.shape:
-        yield f"the observation of {agent} has the shape {value.shape}, its space {space.shape}"
-    elif not space.contains(value):
-        columns = getattr(space, "columns", range(len(value)))
-        outside = [str(c) for c, x, lo, hi in zip(columns, value, space.low, space.high, strict=True) if not lo <= x <= hi]
-        yield f"the observation of {agent} leaves its space in {', '.join(outside)}"
+                fault = fault_of(env.observation_spaces[agent], value)
+                if fault:
+                    yield f"the observation of {agent} {fault}"
 
 
 def _reward(subject: _Subject) -> Iterator[str]:

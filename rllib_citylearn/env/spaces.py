@@ -66,3 +66,16 @@ class CentralBox(gym.spaces.Box):
         self.community = community
         self.columns = tuple(columns)
         super().__init__(-1.0, 1.0, (len(self.columns),), np.float32)
+
+
+def fault_of(space: gym.spaces.Box, value: object) -> str:
+    """What keeps ``value`` out of ``space``, by the names of its columns where it has any; empty if nothing does."""
+    if not isinstance(value, np.ndarray) or value.dtype != space.dtype:
+        return f"is {getattr(value, 'dtype', type(value).__name__)}, its space {space.dtype}"
+    if value.shape != space.shape:
+        return f"has the shape {value.shape}, its space {space.shape}"
+    if space.contains(value):
+        return ""
+    columns = getattr(space, "columns", range(len(value)))
+    outside = ~((value >= space.low) & (value <= space.high))
+    return f"leaves its space in {', '.join(str(c) for c, out in zip(columns, outside, strict=True) if out)}"

@@ -75,10 +75,11 @@ def test_the_order_of_communities_follows_the_seed(homes):
 
     def order(seed: int) -> list[str]:
         first = env.reset(seed=seed)[1]["building_1"]["building"]
-        return [first, *(env.reset()[1]["building_1"]["building"] for _ in range(3))]
+        # Two of four: the next seed comes in the middle of a round.
+        return [first, env.reset()[1]["building_1"]["building"]]
 
     assert order(1) == order(1)
-    assert len({tuple(order(seed)) for seed in range(5)}) > 1
+    assert len({tuple(order(seed)) for seed in range(9)}) > 2
 
 
 def test_random_sub_communities(homes):
@@ -163,6 +164,7 @@ def test_the_community_algorithm_refuses_views_of_its_own_making(homes, mode):
         config.validate()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("ray_session")
 def test_the_community_algorithm_learns_from_variants(homes):
     env_config = {**homes, "load_scaling": (0.8, 1.25), "variants": 2}

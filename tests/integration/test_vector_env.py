@@ -127,3 +127,17 @@ def test_what_does_not_fit_is_refused(config: CommunityEnvConfig) -> None:
         env.step(np.zeros((2, 3, 1)))
     with pytest.raises(EngineError, match="0 communities"):
         CommunityVectorEnv(config, 0)
+
+
+def test_vehicles_drift_alike_after_the_same_seed_and_otherwise_go_on(ev_data: Path) -> None:
+    config = CommunityEnvConfig(dataset=str(ev_data), buildings="10,15", window=(330, 400), episode_steps=60)
+    env = CommunityVectorEnv(config)
+
+    def episode(seed: int | None) -> np.ndarray:
+        seen = [env.reset(seed=seed).copy()]
+        seen += [env.step(np.zeros((1, *env.features.action_mask.shape))).observations.copy() for _ in range(60)]
+        return np.stack(seen)
+
+    first, second, again = episode(1), episode(None), episode(1)
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, second)
