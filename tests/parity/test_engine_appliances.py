@@ -35,7 +35,7 @@ from tests.parity.test_engine_kpis import RandomController, assert_same_kpis, as
 
 BUILDINGS = ("Building_2", "Building_4", "Building_5")
 OFFICIAL = ("Building_1", "Building_4")
-HOURS = 90
+HOURS = 60
 
 
 @pytest.fixture(scope="module")
@@ -58,11 +58,10 @@ def test_a_window_is_equal(pattern: str, busy: Path) -> None:
     assert not differing(errors(expected, Replay(description).run(actions, e=1, seed=seed_of(env))))
 
 
-@pytest.mark.parametrize("pattern", ["bang-bang", "mixed"])
 @pytest.mark.parametrize("start", [0, 5021])
-def test_the_official_set_is_equal(start: int, pattern: str, appliance_data: Path) -> None:
+def test_the_official_set_is_equal(start: int, appliance_data: Path) -> None:
     env, description = described(appliance_data, OFFICIAL, (start, start + HOURS))
-    assert not differing(compare(env, description, scripted(pattern, description.features, HOURS)))
+    assert not differing(compare(env, description, scripted("mixed", description.features, HOURS)))
 
 
 @pytest.mark.slow
@@ -134,13 +133,14 @@ def same_episodes(folder: Path, buildings: tuple[str, ...], window: tuple[int, i
 
 @pytest.mark.parametrize("controller", [RandomController, lambda: make_baseline("bau")], ids=["random", "bau"])
 def test_kpis_of_an_episode_are_equal(controller: Any, busy: Path) -> None:
-    kpis = same_episodes(busy, BUILDINGS, (48, 192), controller)
+    kpis = same_episodes(busy, ("Building_2", "Building_5"), (48, 108), controller)
     served = kpis[kpis["cost_function"] == "district_deferrable_appliance_service_completed_cycles_count"]
     assert (served["value"].astype(float) > 5).any(), served
 
 
+@pytest.mark.slow
 def test_kpis_of_the_official_set_are_equal(appliance_data: Path) -> None:
-    same_episodes(appliance_data, OFFICIAL, (0, 96), RandomController)
+    same_episodes(appliance_data, OFFICIAL, (0, 480), RandomController)
 
 
 def test_copies_of_a_community_do_what_it_does(description: CommunityDescription) -> None:
@@ -189,7 +189,7 @@ def test_the_differentiable_engine_refuses_appliances_by_name(description: Commu
 
 
 def test_ranges_hold_what_appliances_do(busy: Path) -> None:
-    env = make_citylearn_env(busy, buildings=BUILDINGS, window=(0, 200))
+    env = make_citylearn_env(busy, buildings=("Building_2", "Building_5"), window=(0, 100))
     features = community_features(env)
     observations, _ = env.reset()
     outside: set[tuple[str, str]] = set()
