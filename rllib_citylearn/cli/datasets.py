@@ -16,8 +16,8 @@ def add_parser(subparsers: Any) -> None:
         "datasets",
         help="list, fetch, check, describe and make data sets",
         description=(
-            "List the data sets that are known by name, fetch one into the cache, check or describe one, lay vehicles over one "
-            "or make one up."
+            "List the data sets that are known by name, fetch one into the cache, check or describe one, lay vehicles over "
+            "one or make one up."
         ),
     )
     parser.set_defaults(run=run)
