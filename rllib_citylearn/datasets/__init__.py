@@ -10,7 +10,9 @@ Names are imported on first use, so that importing the package costs nothing.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from rllib_citylearn.lazy import lazy_names
 
 if TYPE_CHECKING:
     from rllib_citylearn.datasets.checks.check import check_dataset
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from rllib_citylearn.datasets.source import DatasetSource, find_folder, list_datasets, resolve
     from rllib_citylearn.datasets.upgrade import upgrade_folder
 
-# No name here is a module's name too: importing a module sets its name in the package, which would hide the function.
 _HOME = {
     "DatasetSource": "rllib_citylearn.datasets.source",
     "Finding": "rllib_citylearn.datasets.checks.finding",
@@ -50,10 +51,4 @@ __all__ = [
     "upgrade_folder",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        from importlib import import_module
-
-        return getattr(import_module(_HOME[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_names(__name__, _HOME)

@@ -5,7 +5,9 @@ Names are imported on first use, so that reading the feature table (as serving d
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from rllib_citylearn.lazy import lazy_names
 
 if TYPE_CHECKING:
     from rllib_citylearn.env.check import EnvironmentReport, check_env
@@ -48,10 +50,4 @@ __all__ = [
     "make_citylearn_env",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        from importlib import import_module
-
-        return getattr(import_module(_HOME[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_names(__name__, _HOME)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rllib_citylearn.datasets.schema import read_description
+from rllib_citylearn.env.appliance_features import PREFIX as APPLIANCE_PREFIX
 from rllib_citylearn.env.appliance_features import SIZED as APPLIANCE_SIZED
 from rllib_citylearn.env.appliance_features import appliance_quantity
 from rllib_citylearn.env.features import (
@@ -17,6 +18,7 @@ from rllib_citylearn.env.features import (
     FEATURES,
     AgentFeatures,
     CommunityFeatures,
+    Feature,
     fitted_ranges,
     table_names,
 )
@@ -203,6 +205,12 @@ def _maxima(env: CityLearnEnv, agents: Sequence[AgentFeatures]) -> dict[str, flo
             maxima[name] = max(maxima.get(name, 0.0), value)
     _add_appliances(maxima, env)
     return maxima
+
+
+def is_fitted(feature: Feature) -> bool:
+    """Whether the feature's range is fitted to the data set instead of the table's."""
+    sized = feature.name.startswith(APPLIANCE_PREFIX) and feature.name.endswith(APPLIANCE_SIZED)
+    return sized or feature.name in _SIZED or feature.source in ("descriptor", "memory")
 
 
 def _add_appliances(maxima: dict[str, float], env: CityLearnEnv) -> None:

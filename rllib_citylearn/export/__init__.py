@@ -6,7 +6,9 @@ Names are imported on first use, so that reading a bundle imports neither torch,
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from rllib_citylearn.lazy import lazy_names
 
 if TYPE_CHECKING:
     from rllib_citylearn.export.bundle import Bundle, read_bundle, write_bundle
@@ -38,10 +40,4 @@ __all__ = [
     "write_bundle",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        from importlib import import_module
-
-        return getattr(import_module(_HOME[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_names(__name__, _HOME)

@@ -6,7 +6,9 @@ copies of it at once.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from rllib_citylearn.lazy import lazy_names
 
 if TYPE_CHECKING:
     from rllib_citylearn.simulator.community import FastCommunity
@@ -19,10 +21,4 @@ _HOME = {
 
 __all__ = ["CommunityDescription", "FastCommunity"]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        from importlib import import_module
-
-        return getattr(import_module(_HOME[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_names(__name__, _HOME)

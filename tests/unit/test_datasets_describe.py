@@ -13,7 +13,6 @@ import pytest
 from rllib_citylearn.cli.main import main
 from rllib_citylearn.datasets import DatasetSource, describe_dataset
 from rllib_citylearn.datasets.checks.names import KNOWN_ACTIONS, OBSERVATIONS
-from rllib_citylearn.datasets.checks.rules import rules_table
 from rllib_citylearn.datasets.description_text import WIDTH, description_text
 from rllib_citylearn.env import make_citylearn_env
 from rllib_citylearn.errors import DatasetError
@@ -256,9 +255,3 @@ def test_what_is_no_data_set_is_said(tmp_path: Path, capsys: pytest.CaptureFixtu
     for action in ("check", "describe"):
         assert main(["datasets", action, str(tmp_path)]) == 2
         assert "has no schema.json" in capsys.readouterr().err
-
-
-def test_the_pages_table_is_the_codes() -> None:
-    page = (DOCS / "check.md").read_text()
-    table = page.split("<!-- rules: begin -->\n")[1].split("\n<!-- rules: end -->")[0]
-    assert table == rules_table()

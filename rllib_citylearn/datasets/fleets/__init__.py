@@ -8,7 +8,9 @@ env = CityLearnEnv(str(target / "schema.json"))
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from rllib_citylearn.lazy import lazy_names
 
 if TYPE_CHECKING:
     from rllib_citylearn.datasets.fleets.calendar import Calendar, read_calendar
@@ -46,10 +48,4 @@ __all__ = [
     "read_calendar",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        from importlib import import_module
-
-        return getattr(import_module(_HOME[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_names(__name__, _HOME)
