@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from rllib_citylearn.datasets.checks.dataset import Dataset, entries
 from rllib_citylearn.datasets.names import suggestion
+from rllib_citylearn.env.appliance_features import QUANTITIES as APPLIANCE_QUANTITIES
 from rllib_citylearn.env.features import ACTIONS, FEATURES
 
 _CHARGER_OBSERVATIONS = (
@@ -30,18 +33,20 @@ _FURTHER_OBSERVATIONS = (
         for more in ("", "_and_partial_load", "_and_partial_load_and_pv")
     ),
 )
-_OF_NUMBERED_CHARGERS = "charger_"
+_NUMBERED = re.compile(r".*(charger|deferrable_appliance)_\d.*")
+"""What the feature table calls things of which a building can have several."""
 OBSERVATIONS = frozenset(
-    [name for name, feature in FEATURES.items() if feature.source == "measured" and _OF_NUMBERED_CHARGERS not in name]
+    [name for name, feature in FEATURES.items() if feature.source == "measured" and not _NUMBERED.fullmatch(name)]
     + [*_CHARGER_OBSERVATIONS, *_FURTHER_OBSERVATIONS]
+    + [f"deferrable_appliance_{quantity}" for quantity in APPLIANCE_QUANTITIES]
 )
-"""Names of observations; those of appliances, escalators and charging phases are known by their beginning."""
+"""Names of observations; those of escalators and charging phases are known by their beginning."""
 
 KNOWN_ACTIONS = frozenset(
-    [name for name in ACTIONS if not name.startswith("electric_vehicle_storage")]
+    [name for name in ACTIONS if not name.startswith(("electric_vehicle_storage", "deferrable_appliance"))]
     + ["electric_vehicle_storage", "deferrable_appliance", "escalator"]
 )
-_FAMILIES = ("deferrable_appliance_", "escalator_", "charging_")
+_FAMILIES = ("escalator_", "charging_")
 
 
 def check_names(data: Dataset) -> None:
