@@ -16,18 +16,12 @@ import ray
 from ray.rllib.algorithms.ppo import PPOConfig
 from ray.rllib.core.rl_module.default_model_config import DefaultModelConfig
 
-from rllib_citylearn.env import CityLearnMultiAgentEnv, CommunityEnvConfig
+from rllib_citylearn.env import CityLearnMultiAgentEnv, CommunityEnvConfig, CommunityMetrics
 
 
 def same_policy(agent_id: str, episode: Any, **kwargs: Any) -> str:
     """Whoever asks gets the one policy."""
     return "home"
-
-
-def log_score(*, episode: Any, metrics_logger: Any, **kwargs: Any) -> None:
-    """Keep what the environment says of an episode that has ended."""
-    info = next(iter(episode.agent_episodes.values())).get_infos(-1)
-    metrics_logger.log_value("score", info["episode"]["score"], window=8)
 
 
 def main() -> None:
@@ -62,16 +56,16 @@ def main() -> None:
             evaluation_num_env_runners=0,
             evaluation_config={"env_config": asdict(unseen), "explore": False},
         )
-        .callbacks(on_episode_end=log_score)
+        .callbacks(CommunityMetrics)
         .debugging(seed=0, log_level="ERROR")
         .build_algo()
     )
     print("iteration   hours   score while learning   score of unseen buildings")
     for iteration in range(1, args.iterations + 1):
         result = algorithm.train()
-        learning, judged = result["env_runners"], result["evaluation"]["env_runners"]
-        hours = int(learning["num_env_steps_sampled_lifetime"])
-        print(f"{iteration:9d}{hours:8d}{learning['score']:23.3f}{judged['score']:28.3f}", flush=True)
+        hours = int(result["env_runners"]["num_env_steps_sampled_lifetime"])
+        learning, judged = (where["env_runners"]["kpis"]["score"] for where in (result, result["evaluation"]))
+        print(f"{iteration:9d}{hours:8d}{learning:23.3f}{judged:28.3f}", flush=True)
     algorithm.stop()
     ray.shutdown()
 

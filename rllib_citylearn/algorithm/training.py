@@ -102,11 +102,9 @@ def check_data(preset: Preset, say: Callable[[str], None]) -> None:
         configs.append({**configs[0], "window": preset.report.window, "episode_steps": None, "starts": None})
     for config in configs:
         env = CityLearnMultiAgentEnv(config)
-    weights = env.reward.weights
-    unpaid = [name for name in sorted(env.features.actions) if name in DEVICES and not weights.comfort]
-    unpaid += [
-        name for name in sorted(env.features.actions) if name.startswith("electric_vehicle") and not weights.departure
-    ]
+    weights, actions = env.reward.weights, sorted(env.features.actions)
+    unpaid = [name for name in actions if name in DEVICES and not weights.comfort]
+    unpaid += [name for name in actions if name.startswith("electric_vehicle") and not weights.departure]
     if unpaid:
         say(
             f"Warning: the weights of comfort or of vehicles' departures are zero, but the policy controls "
