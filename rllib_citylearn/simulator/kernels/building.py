@@ -159,7 +159,8 @@ def balance(m, e, n, k, charged, deferrable):
         net = single(net + m.battery_energy[e, n])
         net = single(net + m.generation[k, n])
         net = single(net + charged)
-        net = single(net + deferrable)
+        if m.Q:
+            net = single(net + deferrable)
     m.net[e, n] = net
     m.cost[e, n] = single(max(net, single(0.0)) * m.price[k, n])
     m.emission[e, n] = max(single(0.0), single(net * m.carbon[k, n]))
