@@ -67,6 +67,33 @@ def is_current(description: Mapping[str, Any]) -> bool:
     return _old_format(description) is None
 
 
+def check_shape(description: Mapping[str, Any]) -> None:
+    """Refuse a schema whose parts are not what their names say, so that nothing after it stumbles over them.
+
+    Raises:
+        DatasetError: names the first of them.
+    """
+    seed = description.get("random_seed")
+    if seed is not None and (not isinstance(seed, int) or isinstance(seed, bool)):
+        raise DatasetError(f"The schema's 'random_seed' is {seed!r}; a whole number was expected. Mend schema.json.")
+    for group in ("observations", "actions", "buildings"):
+        _check_entries(group, description.get(group, {}))
+    for name, building in description["buildings"].items():
+        _check_entries(f"buildings.{name}.washing_machines", building.get("washing_machines") or {})
+        for key in ("inactive_observations", "inactive_actions"):
+            names = building.get(key) or []
+            if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
+                raise DatasetError(f"'{key}' of {name} is {names!r}; a list of names was expected. Mend schema.json.")
+
+
+def _check_entries(group: str, entries: Any) -> None:
+    if not isinstance(entries, Mapping):
+        raise DatasetError(f"The schema's {group} are {entries!r}; a mapping by name was expected. Mend schema.json.")
+    for name, entry in entries.items():
+        if not isinstance(entry, Mapping):
+            raise DatasetError(f"The schema has {entry!r} for {group}.{name}; a mapping was expected. Mend schema.json.")
+
+
 def _old_format(description: Mapping[str, Any]) -> str | None:
     """What is written as CityLearn 2.x wrote it; None if nothing is."""
     observations = [*description.get("observations", {})]

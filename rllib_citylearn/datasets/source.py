@@ -117,20 +117,36 @@ def resolve(
 def find_folder(name_or_path: str | Path, *, report: Callable[[str], None] = _say_nothing) -> Path:
     """The folder of a data set that may be broken: ``resolve`` without its checks of the user's own folders.
 
+    One in an older format is brought to the current one in a copy, as ``resolve`` does it, if that can be done.
+
     Args:
         name_or_path: a data set's name; or its folder, or the ``schema.json`` in it.
-        report: is told what is being done, if it has to be fetched.
+        report: is told what is being done, if it has to be fetched or upgraded.
 
     Raises:
         DatasetError: there is no such folder, or the named set can't be had.
     """
     path = _as_path(name_or_path)
     if path is not None:
-        return path.resolve()
+        return _current(path.resolve(), report)
     for root in local_roots():
         if (root / str(name_or_path) / "schema.json").is_file():
-            return (root / str(name_or_path)).resolve()
+            return _current((root / str(name_or_path)).resolve(), report)
     return resolve(name_or_path, report=report).folder
+
+
+def _current(folder: Path, report: Callable[[str], None]) -> Path:
+    """The folder, or its upgraded copy; the folder, too, if it is too broken to tell, or to upgrade."""
+    try:
+        if not needs_upgrade(folder):
+            return folder
+    except DatasetError:
+        return folder
+    try:
+        return _upgraded(folder, "path", cache_folder(), report).folder
+    except DatasetError as error:
+        report(f"It could not be done: {error}")
+        return folder
 
 
 def local_roots() -> list[Path]:

@@ -26,7 +26,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rllib_citylearn.datasets.schema import is_current, read_description
+from rllib_citylearn.datasets.schema import check_shape, is_current, read_description
 from rllib_citylearn.datasets.washing_machines import has_washing_machines, machine_files, upgrade_washing_machines
 from rllib_citylearn.errors import DatasetError
 from rllib_citylearn.files import new_directory, write_json, write_text
@@ -111,6 +111,7 @@ def upgrade_folder(source: Path, target: Path, *, random_seed: int) -> None:
 def needs_upgrade(folder: Path) -> bool:
     """Whether a folder holds a data set of CityLearn 2.x's format, or has something of it."""
     description = read_description(folder)
+    check_shape(description)
     if not is_current(description) or has_washing_machines(description):
         return True
     return any(_has_old_titles(path) for path in folder.glob("*.csv"))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rllib_citylearn.datasets import check_folder, check_schema_version, folder_sha256
+from rllib_citylearn.datasets import check_folder, check_schema_version, find_folder, folder_sha256, resolve
 from rllib_citylearn.errors import DatasetError
 from tests.datasets_toy import write_current, write_old
 
@@ -124,3 +125,31 @@ def test_the_hash_is_of_names_and_contents_only(current: Path, tmp_path: Path) -
     assert renamed != folder_sha256(current)
     (again / "pricing.csv").write_bytes((again / "pricing.csv").read_bytes() + b"\n")
     assert folder_sha256(again) not in (renamed, folder_sha256(current))
+
+
+@pytest.mark.parametrize(
+    ("where", "wrong", "said"),
+    [
+        (("observations",), [1], "observations are"),
+        (("actions", "electrical_storage"), 3, "actions.electrical_storage"),
+        (("buildings", "Building_1"), None, "buildings.Building_1"),
+        (("buildings", "Building_1", "inactive_observations"), [1], "'inactive_observations' of Building_1"),
+        (("buildings", "Building_1", "washing_machines"), {"a": 1}, "washing_machines.a"),
+        (("random_seed",), "x", "'random_seed' is 'x'"),
+    ],
+)
+def test_parts_that_are_not_what_they_should_be_are_named(tmp_path: Path, where: tuple, wrong: object, said: str) -> None:
+    """A folder like that is refused where it would be used, and handed to the check, which says all that is wrong."""
+    description = {
+        "observations": {"hour": {"active": True}},
+        "actions": {"electrical_storage": {"active": True}},
+        "buildings": {"Building_1": {"include": True}},
+    }
+    entry: dict = description
+    for key in where[:-1]:
+        entry = entry[key]
+    entry[where[-1]] = wrong
+    (tmp_path / "schema.json").write_text(json.dumps(description))
+    with pytest.raises(DatasetError, match=re.escape(said)):
+        resolve(tmp_path)
+    assert find_folder(tmp_path) == tmp_path
