@@ -57,15 +57,16 @@ def _close(one: Mapping[str, Any], two: Mapping[str, Any], agent: str, tolerance
     return a.shape == b.shape and bool(np.allclose(a, b, rtol=0.0, atol=tolerance))
 
 
-def play(env: Any, choose: Callable[[], Mapping[str, Any]], *, seed: int) -> PlayedEpisode:
+def play(env: Any, choose: Callable[[], Mapping[str, Any]], *, seed: int, start: int | None = None) -> PlayedEpisode:
     """One episode, or as much of it as it should have where it doesn't end.
 
     Args:
         env: the environment.
         choose: the actions of the next step, by agent.
         seed: of the reset.
+        start: time step of the data to start at; None leaves it to the environment.
     """
-    observation, _ = env.reset(seed=seed)
+    observation, _ = env.reset(seed=seed, options=None if start is None else {"start": start})
     episode = PlayedEpisode(tuple(env.agents), [observation])
     for _ in range(env.vector.episode_steps):
         episode.add(env.step(choose()))
