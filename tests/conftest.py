@@ -20,6 +20,7 @@ RAY_FILES = frozenset({"test_algorithm.py", "test_env.py", "test_line.py", "test
 """Tests that start Ray: with several workers (``pytest -n 2``) they share one, so that there is one Ray at a time."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A worker takes whole files, whose tests share what they build."""
     for item in items:

@@ -33,6 +33,7 @@ UNUSED = {
     "tables.presence.connected": "a place",
     "tables.presence.announced": "a flag, shown in observations",
     "tables.presence.drifts": "a flag",
+    "tables.presence.required_soc": "read by the reward alone: test_service_terms.py holds it against CityLearn",
 }
 """Fields that a millionth can't change or that nothing here reads, and why."""
 
