@@ -79,7 +79,7 @@ def test_an_episode_within_the_data_starts_nothing_that_it_would_cut_off(
     env = make_citylearn_env(busy, buildings=BUILDINGS, window=(FIRST, FIRST + 400))
     rng, ends_matter = np.random.default_rng(0), False
     replay = Replay(description, 1)
-    for start in (3, 60, 171):
+    for start in (3, 171):
         hours = int(rng.integers(20, 40))
         env.episode_time_steps = [(FIRST + start, FIRST + start + hours)]
         actions = np.ones((hours, *description.features.action_mask.shape))
@@ -107,12 +107,12 @@ def test_every_observation_takes_its_values(description: CommunityDescription) -
 
 
 def test_engines_are_equal_to_the_end_of_random_episodes(busy: Path) -> None:
-    config = CommunityEnvConfig(dataset=str(busy), buildings=list(BUILDINGS), window=(0, 300), episode_steps=40)
+    config = CommunityEnvConfig(dataset=str(busy), buildings=list(BUILDINGS), window=(0, 300), episode_steps=24)
     fast, citylearn = (CommunityVectorEnv(replace(config, engine=engine), 2) for engine in ENGINES)
     assert {type(env.engine).__name__ for env in (fast, citylearn)} == {"FastEngine", "CityLearnEngine"}
     assert np.array_equal(fast.reset(seed=4), citylearn.reset(seed=4))
     rng = np.random.default_rng(0)
-    for _ in range(40):
+    for _ in range(24):
         actions = rng.uniform(-0.5, 1.0, (2, *fast.features.action_mask.shape))
         left, right = fast.step(actions), citylearn.step(actions)
         assert np.array_equal(left.observations, right.observations)
@@ -136,9 +136,9 @@ def same_episodes(folder: Path, buildings: tuple[str, ...], window: tuple[int, i
 
 @pytest.mark.parametrize("controller", [RandomController, lambda: make_baseline("bau")], ids=["random", "bau"])
 def test_kpis_of_an_episode_are_equal(controller: Any, busy: Path) -> None:
-    kpis = same_episodes(busy, ("Building_2", "Building_5"), (48, 108), controller)
+    kpis = same_episodes(busy, ("Building_2", "Building_5"), (48, 90), controller)
     served = kpis[kpis["cost_function"] == "district_deferrable_appliance_service_completed_cycles_count"]
-    assert (served["value"].astype(float) > 5).any(), served
+    assert (served["value"].astype(float) > 3).any(), served
 
 
 def test_an_episode_is_written_into_an_environment_that_saw_nothing_of_it(busy: Path) -> None:
