@@ -72,7 +72,7 @@ def test_one_set_point_becomes_two_with_the_same_values() -> None:
     ("text", "message"),
     [
         ("Hour,Fluffiness [m]\n1,2\n", "column 'Fluffiness"),
-        ("1h Prediction Electricity Pricing [$/kWh]\n1\n", "column '1h Prediction"),
+        ("5h Prediction Electricity Pricing [$/kWh]\n1\n", "column '5h Prediction"),
         ("Hour,Month\n1\n", "other lengths"),
         ("", "empty"),
     ],
