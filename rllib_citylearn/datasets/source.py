@@ -207,7 +207,7 @@ def random_seed_of(folder: Path) -> int:
     if not isinstance(seed, int):
         raise DatasetError(
             "It is in CityLearn 2.x's format and its schema has no whole number for a 'random_seed', from which CityLearn "
-            f"3.0.2 draws what the schema leaves out (battery curves above all), nor is '{folder.name}' a data set whose seed "
+            f"3.0.2 draws what the schema leaves out (battery curves above all), nor is '{folder.name}' a set whose seed "
             'is known. Write one into schema.json, for example "random_seed": 0.'
         )
     return seed

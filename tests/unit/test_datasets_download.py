@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from rllib_citylearn.datasets import download as downloading
 from rllib_citylearn.datasets import check_folder, folder_sha256, resolve
+from rllib_citylearn.datasets import download as downloading
 from rllib_citylearn.errors import DatasetError
 from tests.datasets_toy import write_current, write_old
 
