@@ -218,16 +218,17 @@ def _upgraded(folder: Path, origin: Origin, cache: Path, report: Callable[[str],
     own = cache / "upgraded" / key
     with store.locked(own, name):
         entry = store.read_entry(own, name)
-        if entry is None or entry.damage:
-            report(f"{folder} is in an older format; bringing it to CityLearn 3.0.2's in a copy in the cache ...")
+        if entry is not None and not entry.damage:
+            return DatasetSource(name, entry.folder.resolve(), origin, entry.version, entry.sha256)
+        report(f"{folder} is in an older format; bringing it to CityLearn 3.0.2's in a copy in the cache ...")
+        target = store.entry_folder(own, name)
+        try:
             store.remove_leftovers(own, name)
-            target = store.entry_folder(own, name)
             with new_directory(target) as copy:
                 upgrade_folder(folder, copy, random_seed=seed)
-                _finish(name, copy, target, origin, LOCAL_UPGRADED)
-            entry = store.read_entry(own, name)
-            assert entry is not None
-        return DatasetSource(name, entry.folder.resolve(), origin, entry.version, entry.sha256)
+                return _finish(name, copy, target, origin, LOCAL_UPGRADED)
+        except OSError as error:
+            raise _unwritten(name, cache, error) from error
 
 
 def random_seed_of(folder: Path) -> int:
@@ -236,14 +237,15 @@ def random_seed_of(folder: Path) -> int:
     Raises:
         DatasetError: there is neither.
     """
-    seed = read_description(folder).get("random_seed", ARCHIVE_RANDOM_SEEDS.get(folder.name))
-    if seed is None:
+    own = read_description(folder).get("random_seed")
+    seed = ARCHIVE_RANDOM_SEEDS.get(folder.name) if own is None else own
+    if not isinstance(seed, int):
         raise DatasetError(
-            "It is in CityLearn 2.x's format and its schema has no 'random_seed', from which CityLearn 3.0.2 draws what the "
-            f"schema leaves out (battery curves above all), nor is '{folder.name}' a data set whose seed is known. Write "
-            'one into schema.json, for example "random_seed": 0.'
+            "It is in CityLearn 2.x's format and its schema has no whole number for a 'random_seed', from which CityLearn "
+            f"3.0.2 draws what the schema leaves out (battery curves above all), nor is '{folder.name}' a set whose seed "
+            'is known. Write one into schema.json, for example "random_seed": 0.'
         )
-    return int(seed)
+    return seed
 
 
 def _fetch(name: str, cache: Path, offline: bool, report: Callable[[str], None]) -> DatasetSource:
@@ -263,13 +265,17 @@ def _fetch(name: str, cache: Path, offline: bool, report: Callable[[str], None])
                 fetch_from_archive(name, folder, report)
                 return _finish(name, folder, target, "archive", ARCHIVE_VERSION)
     except OSError as error:
-        raise DatasetError(
-            f"The data set {name} could not be written to the cache {cache} ({error.strerror or error}). Make room or set "
-            "RLLIB_CITYLEARN_CACHE to a folder that can be written to."
-        ) from error
+        raise _unwritten(name, cache, error) from error
     raise DatasetError(
         f"The data set {name} is not in the archive, and CityLearn's own store did not give it: {reason}. "
         f"{_other_ways(name, cache)}"
+    )
+
+
+def _unwritten(name: str, cache: Path, error: OSError) -> DatasetError:
+    return DatasetError(
+        f"The data set {name} could not be written to the cache {cache} ({error.strerror or error}). Make room or set "
+        "RLLIB_CITYLEARN_CACHE to a folder that can be written to."
     )
 
 

@@ -90,7 +90,7 @@ def upgrade_folder(source: Path, target: Path, *, random_seed: int) -> None:
     series = [path for path in sorted(source.glob("*.csv")) if path.name not in machine_files(old)]
     texts = {path.name: path.read_text(encoding="utf-8-sig") for path in series}
     if is_current(old) and all(_has_current_titles(text) for text in texts.values()):
-        description = {"random_seed": random_seed, **old}
+        description = _seeded(old, random_seed)
     else:
         description = upgrade_schema(old, random_seed=random_seed)
     texts = {name: text if _has_current_titles(text) else upgrade_series(text, name) for name, text in texts.items()}
@@ -143,7 +143,7 @@ def upgrade_schema(description: Mapping[str, Any], *, random_seed: int) -> dict[
         random_seed: the seed it gets if it has none.
     """
     old = copy.deepcopy(dict(description))
-    new = {"random_seed": random_seed, **old}
+    new = _seeded(old, random_seed)
     new["observations"] = _upgrade_observations(old["observations"])
     if _has_heat_pump_control(old["actions"]):
         new["actions"]["cooling_or_heating_device"] = {"active": False}
@@ -154,6 +154,12 @@ def upgrade_schema(description: Mapping[str, Any], *, random_seed: int) -> dict[
         if building.get("dynamics"):
             building["dynamics"] = _upgrade_dynamics(building["dynamics"], name)
     return new
+
+
+def _seeded(description: Mapping[str, Any], random_seed: int) -> dict[str, Any]:
+    """A schema with ``random_seed`` where it has none of its own."""
+    given = {key: value for key, value in description.items() if key != "random_seed" or value is not None}
+    return {"random_seed": random_seed, **given}
 
 
 def _has_heat_pump_control(actions: Mapping[str, Any]) -> bool:

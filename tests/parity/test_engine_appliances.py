@@ -18,6 +18,7 @@ from rllib_citylearn.errors import EngineError
 from rllib_citylearn.evaluation import rollout
 from rllib_citylearn.simulator import CommunityDescription, FastCommunity
 from rllib_citylearn.simulator.differentiable.support import check_differentiable
+from rllib_citylearn.simulator.injection import Recording, inject
 from rllib_citylearn.simulator.tiling import tiled
 from tests.appliance_data import OWNERS, with_appliances
 from tests.parity.engine import (
@@ -36,6 +37,8 @@ from tests.parity.test_engine_kpis import RandomController, assert_same_kpis, as
 BUILDINGS = ("Building_2", "Building_4", "Building_5")
 OFFICIAL = ("Building_1", "Building_4")
 HOURS = 60
+FIRST = 11
+"""Time step of the data that the window of ``description`` starts with."""
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +48,7 @@ def busy(challenge_2022: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 @pytest.fixture(scope="module")
 def description(busy: Path) -> CommunityDescription:
-    return described(busy, BUILDINGS, (0, 400))[1]
+    return described(busy, BUILDINGS, (FIRST, FIRST + 400))[1]
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
@@ -73,12 +76,12 @@ def test_a_year_of_the_official_set_is_equal(appliance_data: Path) -> None:
 def test_an_episode_within_the_data_starts_nothing_that_it_would_cut_off(
     busy: Path, description: CommunityDescription
 ) -> None:
-    env = make_citylearn_env(busy, buildings=BUILDINGS, window=(0, 400))
+    env = make_citylearn_env(busy, buildings=BUILDINGS, window=(FIRST, FIRST + 400))
     rng, ends_matter = np.random.default_rng(0), False
     replay = Replay(description, 1)
-    for start in (3, 60, 171):
+    for start in (3, 171):
         hours = int(rng.integers(20, 40))
-        env.episode_time_steps = [(start, start + hours)]
+        env.episode_time_steps = [(FIRST + start, FIRST + start + hours)]
         actions = np.ones((hours, *description.features.action_mask.shape))
         expected = record(env, description.features, actions)
         found = replay.run(actions, row=start, last_row=start + hours)
@@ -104,12 +107,12 @@ def test_every_observation_takes_its_values(description: CommunityDescription) -
 
 
 def test_engines_are_equal_to_the_end_of_random_episodes(busy: Path) -> None:
-    config = CommunityEnvConfig(dataset=str(busy), buildings=list(BUILDINGS), window=(0, 300), episode_steps=40)
+    config = CommunityEnvConfig(dataset=str(busy), buildings=list(BUILDINGS), window=(0, 300), episode_steps=24)
     fast, citylearn = (CommunityVectorEnv(replace(config, engine=engine), 2) for engine in ENGINES)
     assert {type(env.engine).__name__ for env in (fast, citylearn)} == {"FastEngine", "CityLearnEngine"}
     assert np.array_equal(fast.reset(seed=4), citylearn.reset(seed=4))
     rng = np.random.default_rng(0)
-    for _ in range(40):
+    for _ in range(24):
         actions = rng.uniform(-0.5, 1.0, (2, *fast.features.action_mask.shape))
         left, right = fast.step(actions), citylearn.step(actions)
         assert np.array_equal(left.observations, right.observations)
@@ -133,9 +136,24 @@ def same_episodes(folder: Path, buildings: tuple[str, ...], window: tuple[int, i
 
 @pytest.mark.parametrize("controller", [RandomController, lambda: make_baseline("bau")], ids=["random", "bau"])
 def test_kpis_of_an_episode_are_equal(controller: Any, busy: Path) -> None:
-    kpis = same_episodes(busy, ("Building_2", "Building_5"), (48, 108), controller)
+    kpis = same_episodes(busy, ("Building_2", "Building_5"), (48, 90), controller)
     served = kpis[kpis["cost_function"] == "district_deferrable_appliance_service_completed_cycles_count"]
-    assert (served["value"].astype(float) > 5).any(), served
+    assert (served["value"].astype(float) > 3).any(), served
+
+
+def test_an_episode_is_written_into_an_environment_that_saw_nothing_of_it(busy: Path) -> None:
+    stepped, description = described(busy, ("Building_2", "Building_5"), (30, 90))
+    actions = scripted("random", description.features, 60, 2)
+    record(stepped, description.features, actions)
+    community = FastCommunity(description)
+    recording = Recording.empty(community, 60)
+    for hour, joint in enumerate(actions):
+        community.step_physical(joint[None])
+        recording.note(hour, community, joint[None])
+    judged = make_citylearn_env(busy, buildings=("Building_2", "Building_5"), window=(30, 90))
+    judged.reset()
+    inject(judged, recording)
+    assert_same_kpis(kpis_of(judged), kpis_of(stepped))
 
 
 @pytest.mark.slow

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from rllib_citylearn.datasets import check_folder, folder_sha256, resolve
 from rllib_citylearn.datasets import download as downloading
-from rllib_citylearn.datasets import folder_sha256, resolve
 from rllib_citylearn.errors import DatasetError
 from tests.datasets_toy import write_current, write_old
 
@@ -93,6 +93,17 @@ def test_a_set_that_only_citylearn_has_is_fetched_and_cached(store: Store, tmp_p
     assert (cached.origin, cached.version, cached.sha256) == ("cache", "citylearn 3.0.2", source.sha256)
 
 
+def test_a_download_in_an_older_format_is_upgraded(store: Store, tmp_path: Path) -> None:
+    old = write_old(tmp_path / "published")
+    description = json.loads((old / "schema.json").read_text())
+    (old / "schema.json").write_text(json.dumps({**description, "random_seed": 3}))
+    store.publish(old)
+    source = resolve(NAME, cache=tmp_path / "cache")
+    assert (source.origin, source.version) == ("citylearn", "citylearn 3.0.2, upgraded")
+    assert check_folder(source.folder)["random_seed"] == 3
+    assert resolve(NAME, cache=tmp_path / "cache").version == source.version
+
+
 def _lose_a_file(store: Store) -> None:
     del store.bodies["/raw/weather.csv"]
 
@@ -124,7 +135,7 @@ def _be_in_the_old_format(store: Store) -> None:
         (_cut_a_file, "weather.csv is damaged"),
         (_lose_the_listing, "404"),
         (_garble_the_listing, "did not give it"),
-        (_be_in_the_old_format, "no 'random_seed'"),
+        (_be_in_the_old_format, "no whole number for a 'random_seed'"),
     ],
 )
 def test_a_bad_download_leaves_nothing_behind(store: Store, tmp_path: Path, damage: object, message: str) -> None:

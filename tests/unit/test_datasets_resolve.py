@@ -282,10 +282,13 @@ def test_a_folder_in_an_older_format_is_upgraded_in_a_copy_that_is_kept(
 
 def test_an_older_folder_of_another_name_needs_its_random_seed(world: World) -> None:
     old = write_old(world.root / "my district")
-    with pytest.raises(DatasetError, match=r"no 'random_seed'.*'my district'.*\"random_seed\": 0"):
+    with pytest.raises(DatasetError, match=r"no whole number for a 'random_seed'.*'my district'.*\"random_seed\": 0"):
         world.resolve(old)
     assert not any(world.cache.rglob("schema.json"))
     description = json.loads((old / "schema.json").read_text())
+    (old / "schema.json").write_text(json.dumps({**description, "random_seed": None}))
+    with pytest.raises(DatasetError, match="no whole number"):
+        world.resolve(old)
     (old / "schema.json").write_text(json.dumps({**description, "random_seed": 7}))
     assert check_folder(world.resolve(old).folder)["random_seed"] == 7
 
