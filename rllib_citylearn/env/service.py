@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from citylearn.citylearn import CityLearnEnv
 
 
-MISSED = "missed"
-"""CityLearn's state of a cycle whose last possible start has passed; it stays so."""
+_NEVER_STARTED = frozenset({"missed", "pending"})
+"""CityLearn's states of a cycle after its last possible start; it is pending still after the last hour of an episode."""
 
 
 class _Cycle(NamedTuple):
@@ -67,7 +67,7 @@ class ServiceMeter:
             service[:, DISCOMFORT] = np.maximum(np.maximum(indoor - high, low - indoor), 0.0)
         for n, appliances in self._last_starts.items():
             for appliance, ending in zip(env.buildings[n].deferrable_appliances, appliances, strict=True):
-                if row in ending and appliance.cycle_state[ending[row].name] == MISSED:
+                if row in ending and appliance.cycle_state[ending[row].name] in _NEVER_STARTED:
                     service[n, GIVEN_UP] += ending[row].energy_kwh
         return service
 
