@@ -110,7 +110,8 @@ def check_data(preset: Preset, say: Callable[[str], None]) -> None:
     if unpaid:
         say(
             f"Warning: the weights of comfort, of vehicles' departures or of appliances' cycles are zero, but the policy "
-            f"controls {', '.join(unpaid)}. It may save by leaving people cold, cars empty or laundry undone; do not deploy it."
+            f"controls {', '.join(unpaid)}. It may save by leaving people cold, cars empty or laundry undone; do not deploy "
+            "it."
         )
 
 

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 def no_control(env: CityLearnEnv) -> NoControl:
     """The no-control reference over the whole window of ``env``, which is reset.
 
-    Storage stays as it is, vehicles are not charged, appliances start no cycle, heating and cooling devices follow their thermostats. Simulated by the
-    fast engine or, where that can't, once by CityLearn and kept in the cache.
+    Storage stays as it is, vehicles are not charged, appliances start no cycle, heating and cooling devices follow their
+    thermostats. Simulated by the fast engine or, where that can't, once by CityLearn and kept in the cache.
 
     Args:
         env: a CityLearn environment from ``make_citylearn_env``.

@@ -45,8 +45,8 @@ class RewardWeights:
 
     Energy that a vehicle lacks has to weigh more than what charging it costs in the other terms. A fleet that doubles a
     community's bill and emissions costs about 0.65 at the default weights, in dear hours more: hence 2 for ``departure``.
-    Cycles that appliances run, likewise: the official machine doubles the bill of the building that has it, which costs 0.78 if
-    that building is alone, 0.07 among 17, with every cycle in its dearest hours. Hence 2 for ``appliance``, too.
+    Cycles of appliances likewise: with all of them in their dearest hours the official machine doubles the bill of its
+    building, which costs 0.78 if that building is alone and 0.07 among 17; hence 2 for ``appliance``, too.
 
     Attributes:
         cost: electricity bill.

@@ -16,8 +16,8 @@ DISTRICT, MONTH_MEAN, MONTH_FLOOR, INHERITED_PEAK = range(4)
 """Columns of a row's facts about the district and its month."""
 
 MISSING, DISCOMFORT, GIVEN_UP = range(3)
-"""How people are served: kWh that leaving vehicles lack, degC between the indoor temperature and the comfort band, and kWh of
-appliances' cycles that are given up."""
+"""How people are served: kWh that leaving vehicles lack, degC between the indoor temperature and the comfort band, and kWh
+of appliances' cycles that are given up."""
 
 SERVICE_COUNT = 3
 

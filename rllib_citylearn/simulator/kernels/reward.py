@@ -44,7 +44,7 @@ def peak_payment(load, peak, mean, floor):
 
 @inline
 def service_reward(row, service, reference_service, weights, building_reward, terms, uncontrolled):
-    """Departures, comfort and appliances; adds them to the buildings' rewards and terms, returns what they add to the mean's sum."""
+    """Departures, comfort, appliances; adds them to the buildings' rewards and terms, returns what they add to the sum."""
     added = 0.0
     for n in range(len(building_reward)):
         missing, discomfort = reference_service[row, n, MISSING], reference_service[row, n, DISCOMFORT]
