@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from rllib_citylearn.algorithm.preset import Preset
 from rllib_citylearn.algorithm.validation import validate
+from rllib_citylearn.env.appliance_features import PREFIX as APPLIANCE
 from rllib_citylearn.env.community_env import CityLearnMultiAgentEnv
 from rllib_citylearn.env.thermostats import DEVICES
 from rllib_citylearn.export.checkpoint import save_checkpoint
@@ -105,10 +106,12 @@ def check_data(preset: Preset, say: Callable[[str], None]) -> None:
     weights, actions = env.reward.weights, sorted(env.features.actions)
     unpaid = [name for name in actions if name in DEVICES and not weights.comfort]
     unpaid += [name for name in actions if name.startswith("electric_vehicle") and not weights.departure]
+    unpaid += [name for name in actions if name.startswith(APPLIANCE) and not weights.appliance]
     if unpaid:
         say(
-            f"Warning: the weights of comfort or of vehicles' departures are zero, but the policy controls "
-            f"{', '.join(unpaid)}. It may save by leaving people cold or cars empty; do not deploy it."
+            f"Warning: the weights of comfort, of vehicles' departures or of appliances' cycles are zero, but the policy "
+            f"controls {', '.join(unpaid)}. It may save by leaving people cold, cars empty or laundry undone; do not deploy "
+            "it."
         )
 
 

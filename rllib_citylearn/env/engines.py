@@ -14,6 +14,7 @@ from rllib_citylearn.env.measurements import QUANTITIES, Measurements
 from rllib_citylearn.env.reward import RewardBuffers, TeamReward
 from rllib_citylearn.env.service import ServiceMeter
 from rllib_citylearn.errors import EngineError
+from rllib_citylearn.simulator.reward_layout import SERVICE_COUNT
 
 if TYPE_CHECKING:
     from citylearn.citylearn import CityLearnEnv
@@ -139,7 +140,7 @@ class CityLearnEngine:
         self.rewards = RewardBuffers.empty(communities, len(features.agents))
         citylearn.reset()
         self._meter = ServiceMeter(citylearn)
-        self._service = np.zeros((communities, len(features.agents), 2))
+        self._service = np.zeros((communities, len(features.agents), SERVICE_COUNT))
         self._state = np.zeros((communities, 4))
         self._rows = np.zeros(communities, np.int64)
         self._raw: list[Any] = [[np.zeros(len(agent.features)) for agent in features.agents]] * communities

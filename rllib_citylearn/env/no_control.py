@@ -20,6 +20,7 @@ from rllib_citylearn.env.thermostats import controls_devices, leave_devices_to_t
 from rllib_citylearn.errors import UnsupportedError
 from rllib_citylearn.files import cache_folder, write_bytes
 from rllib_citylearn.simulator import CommunityDescription, FastCommunity
+from rllib_citylearn.simulator.reward_layout import SERVICE_COUNT
 
 if TYPE_CHECKING:
     from citylearn.citylearn import CityLearnEnv
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 def no_control(env: CityLearnEnv) -> NoControl:
     """The no-control reference over the whole window of ``env``, which is reset.
 
-    Storage stays as it is, vehicles are not charged, heating and cooling devices follow their thermostats. Simulated by the
-    fast engine or, where that can't, once by CityLearn and kept in the cache.
+    Storage stays as it is, vehicles are not charged, appliances start no cycle, heating and cooling devices follow their
+    thermostats. Simulated by the fast engine or, where that can't, once by CityLearn and kept in the cache.
 
     Args:
         env: a CityLearn environment from ``make_citylearn_env``.
@@ -60,10 +61,10 @@ def no_control(env: CityLearnEnv) -> NoControl:
 
 
 def _simulated(description: CommunityDescription) -> Array:
-    """Net load, lacking charge and discomfort, ``[T, N, 3]``, of an episode that nobody controls."""
+    """Net load and service (``NoControl.service``), ``[T, N, 4]``, of an episode that nobody controls."""
     community = FastCommunity(description)
     zeros = np.zeros((1, *description.features.action_mask.shape))
-    outcome = np.zeros((community.rows - 1, len(description.parameters), 3))
+    outcome = np.zeros((community.rows - 1, len(description.parameters), 1 + SERVICE_COUNT))
     for hour in outcome:
         community.step_physical(zeros)
         hour[:, 0] = community.net_kwh[0]
@@ -83,7 +84,7 @@ def _simulated_by_citylearn(uncontrolled: CityLearnEnv, file: Path) -> Array:
     uncontrolled.reset()
     meter = ServiceMeter(uncontrolled)
     zeros = [[0.0] * space.shape[0] for space in uncontrolled.action_space]
-    outcome = np.zeros((int(uncontrolled.time_steps) - 1, len(uncontrolled.buildings), 3))
+    outcome = np.zeros((int(uncontrolled.time_steps) - 1, len(uncontrolled.buildings), 1 + SERVICE_COUNT))
     for row, hour in enumerate(outcome):
         uncontrolled.step(zeros)
         hour[:, 0] = [building.net_electricity_consumption[row] for building in uncontrolled.buildings]
@@ -98,7 +99,7 @@ def _cache_file(env: CityLearnEnv) -> Path:
     """A name that changes with anything the simulation depends on: data, loads, CityLearn, buildings, window, seed."""
     tracker = env.episode_tracker
     inputs = (
-        "net load and service",
+        "net load and service with appliances",
         folder_sha256(Path(env.root_directory)),
         version("citylearn"),
         version("numpy"),

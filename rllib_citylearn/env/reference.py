@@ -19,8 +19,9 @@ class NoControl:
         net_kwh: net electricity consumption, ``[T, N]`` kWh a time step, negative when exporting.
         price: price of electricity, ``[T, N]`` currency/kWh.
         carbon: carbon intensity, ``[T, N]`` kgCO2/kWh.
-        service: kWh that vehicles lack of their required charge when they leave, and degC outside the comfort band,
-            ``[T, N, 2]``; no rows where there are neither vehicles nor simulated temperatures.
+        service: kWh that vehicles lack of their required charge when they leave, degC outside the comfort band, and kWh of
+            deferrable appliances' cycles that are given up, ``[T, N, 3]``; no rows where there are neither chargers nor
+            simulated temperatures nor appliances.
     """
 
     first_step: int

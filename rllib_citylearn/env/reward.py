@@ -10,12 +10,14 @@ control = 0, an hour that costs nothing when it used to cost the average = 1):
   phi(peak) = 1 - mean/peak the payments of a stretch telescope to phi(final peak). The mean is that without control, which
   storage changes only by its losses.
 
-Two terms of the people served, which belong to the buildings:
+Three terms of the people served, which belong to the buildings:
 
 * ``departure``: energy that vehicles lack of their required charge when they leave, less than without control (when nobody
   charges them), as a share of all that is lacking then: a fleet that always leaves as charged as required has a mean of 1.
 * ``comfort``: degC between the indoor temperature and the occupants' comfort band, less than without control (when
   thermostats run heating and cooling), averaged over buildings.
+* ``appliance``: energy of deferrable appliances' cycles that are given up, less than without control (when none is started),
+  as a share of all that is given up then: appliances that run every cycle have a mean of 1.
 
 All agents get the same number. Because a building's terms and the district's are also reported apart, a critic can learn
 them apart (``building`` and ``district`` of ``RewardBuffers``).
@@ -34,7 +36,7 @@ import numpy.typing as npt
 from rllib_citylearn.env.reference import Array, NoControl
 from rllib_citylearn.errors import ConfigError
 from rllib_citylearn.simulator.parameters import HOURS_A_MONTH
-from rllib_citylearn.simulator.reward_layout import DISTRICT, INHERITED_PEAK, MISSING
+from rllib_citylearn.simulator.reward_layout import DISTRICT, GIVEN_UP, INHERITED_PEAK, MISSING
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class RewardWeights:
 
     Energy that a vehicle lacks has to weigh more than what charging it costs in the other terms. A fleet that doubles a
     community's bill and emissions costs about 0.65 at the default weights, in dear hours more: hence 2 for ``departure``.
+    Cycles of appliances likewise: with all of them in their dearest hours the official machine doubles the bill of its
+    building, which costs 0.78 if that building is alone and 0.07 among 17; hence 2 for ``appliance``, too.
 
     Attributes:
         cost: electricity bill.
@@ -52,6 +56,7 @@ class RewardWeights:
         electricity: imported energy.
         departure: charge that vehicles lack when they leave.
         comfort: degC outside the comfort band.
+        appliance: energy of deferrable appliances' cycles that are not run.
     """
 
     cost: float = 0.25
@@ -61,6 +66,7 @@ class RewardWeights:
     electricity: float = 0.15
     departure: float = 2.0
     comfort: float = 0.25
+    appliance: float = 2.0
 
     def __post_init__(self) -> None:
         values = {field.name: getattr(self, field.name) for field in fields(self)}
@@ -82,7 +88,7 @@ class RewardWeights:
 
 
 TERMS = tuple(field.name for field in fields(RewardWeights))
-"""Names of the terms, in the order of every array that has an axis of seven (``simulator.reward_layout``)."""
+"""Names of the terms, in the order of every array that has an axis of eight (``simulator.reward_layout``)."""
 
 
 @dataclass(frozen=True)
@@ -93,8 +99,8 @@ class RewardBuffers:
         building: the weighted terms that belong to single buildings, ``[E, N]``.
         district: the weighted terms of the district, ``[E]``.
         team: the team reward, ``[E]``: mean over buildings of ``building``, plus ``district``.
-        terms: the unweighted terms in the order of ``TERMS``, ``[E, 7]``; buildings' terms are averaged over buildings.
-        uncontrolled: what each term would have cost without control, ``[E, 7]``, so that over an episode
+        terms: the unweighted terms in the order of ``TERMS``, ``[E, 8]``; buildings' terms are averaged over buildings.
+        uncontrolled: what each term would have cost without control, ``[E, 8]``, so that over an episode
             ``1 - sum(terms) / sum(uncontrolled)`` is the KPI relative to no control.
     """
 
@@ -118,13 +124,13 @@ class RewardTables:
     Attributes:
         first_step: the data's time step that row 0 stands for.
         reference_net: the uncontrolled net loads, kWh, ``[T, N]``.
-        reference_service: the uncontrolled service (``NoControl.service``), ``[T, N, 2]``, or no rows.
+        reference_service: the uncontrolled service (``NoControl.service``), ``[T, N, 3]``, or no rows.
         price: currency/kWh, ``[T, N]``.
         carbon: kgCO2/kWh, ``[T, N]``.
         scales: of the buildings' cost, carbon and electricity, ``[N, 3]``.
         months: the uncontrolled district's load in kWh, its mean over the month of each row, the least peak that counts,
             and the peak that an episode takes over from the row before it starts, ``[T, 4]``.
-        weights: weights of the seven terms, then the scales of ramping, load factor and departures, ``[10]``.
+        weights: weights of the eight terms, then the scales of ramping, load factor, departures and appliances, ``[12]``.
     """
 
     first_step: int
@@ -169,8 +175,8 @@ class TeamReward:
         ramping_scale = _scale(steps, np.maximum(np.diff(district), 0.0).sum(keepdims=True))[0]
         load_factor_scale = _scale(steps, load_factors.sum(keepdims=True))[0]
         month_of_row = np.arange(steps) // HOURS_A_MONTH
-        missing = reference.service[:, :, MISSING].sum()
-        departure_scale = _scale(steps * net.shape[1], missing.reshape(1))[0]
+        # [departure, appliance]: a building's share of the whole community's, and a mean over buildings.
+        service_scales = _scale(steps * net.shape[1], reference.service[:, :, [MISSING, GIVEN_UP]].sum((0, 1)))
         inherited_peak = self._INHERITED_PEAK * np.concatenate([np.maximum.accumulate(month) for month in months])
         self.tables = RewardTables(
             first_step=reference.first_step,
@@ -189,7 +195,7 @@ class TeamReward:
             ),
             months=np.stack([district, mean[month_of_row], floor[month_of_row], inherited_peak], 1),
             weights=np.array(
-                [*(getattr(weights, name) for name in TERMS), ramping_scale, load_factor_scale, departure_scale]
+                [*(getattr(weights, name) for name in TERMS), ramping_scale, load_factor_scale, *service_scales]
             ),
         )
 
@@ -211,7 +217,7 @@ class TeamReward:
         Args:
             step: the data's time steps, ``[E]``.
             net_kwh: net loads, ``[E, N]``.
-            service: as the reference's, ``[E, N, 2]``.
+            service: as the reference's, ``[E, N, 3]``.
             state: what the reward remembers, from ``start``.
             out: is filled.
 

@@ -19,7 +19,7 @@ from rllib_citylearn.env.no_control import no_control
 from rllib_citylearn.env.reward import TERMS, RewardBuffers, RewardWeights, TeamReward
 from rllib_citylearn.errors import ConfigError
 from rllib_citylearn.simulator.comfort import simulates_temperature
-from rllib_citylearn.simulator.reward_layout import COMFORT, DEPARTURE
+from rllib_citylearn.simulator.reward_layout import APPLIANCE, COMFORT, DEPARTURE
 
 Rows = npt.NDArray[np.int64]
 
@@ -215,18 +215,20 @@ class CommunityVectorEnv:
         """KPIs of an episode relative to no control, and their score: the mean of cost, carbon and grid.
 
         Like CityLearn's, but over this episode alone; the load factor is that of the whole episode, not of a month.
-        ``departure`` is the charge that vehicles lacked, relative to no control too; ``discomfort`` are degC outside the
-        comfort band, on average over hours and buildings. Both only where there is such a thing.
+        ``departure`` is the charge that vehicles lacked and ``appliance`` the energy of cycles that were given up, relative
+        to no control too; ``discomfort`` are degC outside the comfort band, on average over hours and buildings. Each only
+        where there is such a thing.
         """
         saved, uncontrolled = self._saved[e], self._uncontrolled[e]
         kpis = {
             name: float(1.0 - saved[i] / uncontrolled[i]) if uncontrolled[i] > 0 else 1.0
             for i, name in enumerate(TERMS)
-            if i not in (DEPARTURE, COMFORT)
+            if i not in (DEPARTURE, COMFORT, APPLIANCE)
         }
         steps = int(self._elapsed[e])
-        if uncontrolled[DEPARTURE] > 0:
-            kpis["departure"] = float(1.0 - saved[DEPARTURE] / uncontrolled[DEPARTURE])
+        for i in (DEPARTURE, APPLIANCE):
+            if uncontrolled[i] > 0:
+                kpis[TERMS[i]] = float(1.0 - saved[i] / uncontrolled[i])
         if self._has_comfort:
             kpis["discomfort"] = float((uncontrolled[COMFORT] - saved[COMFORT]) / steps)
         kpis["load_factor"] = self.reward.load_factor_ratio(

@@ -15,6 +15,7 @@ from rllib_citylearn.errors import EngineError
 from rllib_citylearn.simulator.arrays import simulation_arrays
 from rllib_citylearn.simulator.description import CommunityDescription
 from rllib_citylearn.simulator.raw_observations import RawObservations
+from rllib_citylearn.simulator.reward_layout import SERVICE_COUNT
 from rllib_citylearn.simulator.support import check_versions
 
 Doubles = npt.NDArray[np.float64]
@@ -82,7 +83,8 @@ class FastCommunity:
         appliance_energy_kwh: drawn by deferrable appliances, ``[E, Q]``; appliance_started: which started a cycle.
         load_served_kwh: load that can't be moved, as far as it was met, ``[E, N]``.
         temperature_c: indoor temperature, ``[E, N]``; without buildings where none has dynamics.
-        service: kWh that vehicles lack that left after the last hour, and degC outside the comfort band, ``[E, N, 2]``.
+        service: kWh that vehicles lack that left after the last hour, degC outside the comfort band, and kWh of appliances'
+            cycles that were given up, ``[E, N, 3]``.
         clock: row of the next hour, ``[E]``.
         rewards: of the last hour; zeros if no reward was asked for.
     """
@@ -298,8 +300,9 @@ def _check_reward(reward: RewardTables, description: CommunityDescription) -> No
     """Refuse reward tables of another community or window: the kernels would read beside them."""
     tables = description.tables
     covered, needed = reward.reference_net.shape, (tables.rows - 1, len(description.parameters))
-    serves = len(description.parameters.chargers) > 0 or tables.comfort is not None
-    service = (covered[0] if serves else 0, covered[1], 2)
+    parameters = description.parameters
+    serves = len(parameters.chargers) > 0 or tables.comfort is not None or len(parameters.appliances) > 0
+    service = (covered[0] if serves else 0, covered[1], SERVICE_COUNT)
     differs = reward.first_step != tables.first_step or reward.reference_service.shape != service
     if differs or covered[0] < needed[0] or covered[1] != needed[1]:
         raise EngineError(

@@ -113,7 +113,7 @@ def test_rewards_are_asked_for_where_they_are_known(challenge_2022: Path) -> Non
     reward = reward_of(challenge_2022, (100, 160))
     state = reward.start(np.array([100]))
     with pytest.raises(ConfigError, match="known from 100 to 159"):
-        reward.step(np.array([160]), np.zeros((1, 2)), np.zeros((1, 2, 2)), state, RewardBuffers.empty(1, 2))
+        reward.step(np.array([160]), np.zeros((1, 2)), np.zeros((1, 2, 3)), state, RewardBuffers.empty(1, 2))
 
 
 def test_lstm_models_that_citylearn_would_randomise_are_refused(shared_datasets: Path) -> None:

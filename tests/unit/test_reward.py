@@ -24,7 +24,8 @@ def reference() -> NoControl:
     net = 1.5 + daily + random.normal(0, 0.7, shape)
     missing = np.where(random.random(shape) < 0.05, random.uniform(5, 40, shape), 0.0)
     discomfort = np.maximum(random.normal(-1, 1, shape), 0.0)
-    service = np.stack([missing, discomfort], 2)
+    given_up = np.where(random.random(shape) < 0.02, random.uniform(0.5, 3, shape), 0.0)
+    service = np.stack([missing, discomfort, given_up], 2)
     return NoControl(100, net, random.uniform(0.2, 0.5, shape), random.uniform(0.05, 0.3, shape), service)
 
 
@@ -52,8 +53,9 @@ def after(reward, step, net, service, state) -> RewardBuffers:
 
 
 def served(reference):
-    """Half of the missing charge is charged, some hours are less comfortable than before and some more."""
-    service = reference.service * [0.5, 0.8]
+    """Half of the missing charge is charged, a quarter of the cycles' energy is drawn, some hours are less comfortable than
+    before and some more."""
+    service = reference.service * [0.5, 0.8, 0.75]
     service[::7, :, 1] += 0.3
     return service
 
@@ -131,13 +133,14 @@ def test_doubling_a_weight_doubles_its_term(reference, name):
     assert np.abs(once).max() > 0
 
 
-def test_departures_average_to_the_share_that_was_charged_and_comfort_to_degrees(reference):
+def test_departures_and_appliances_average_to_the_share_that_was_served_and_comfort_to_degrees(reference):
     _, _, named, _ = run(reference, reference.net_kwh, service=served(reference))
     assert named["departure"].mean() == pytest.approx(0.5, abs=1e-12)
+    assert named["appliance"].mean() == pytest.approx(0.25, abs=1e-12)
     assert named["comfort"].mean() == pytest.approx((reference.service - served(reference))[:, :, 1].mean(), abs=1e-12)
 
 
-def test_a_building_is_paid_for_its_own_vehicles_and_rooms(reference):
+def test_a_building_is_paid_for_its_own_vehicles_rooms_and_appliances(reference):
     service = reference.service.copy()
     service[:, 1] = 0.0  # building 1 serves everybody, the others as without control
     building, district, _, _ = run(reference, reference.net_kwh, service=service)
@@ -147,11 +150,12 @@ def test_a_building_is_paid_for_its_own_vehicles_and_rooms(reference):
     assert building[:, 1].sum() > 0
 
 
-def test_without_vehicles_and_temperatures_the_terms_are_zero(reference):
-    plain = replace(reference, service=np.zeros((0, BUILDINGS, 2)))
+def test_without_anybody_to_serve_the_terms_are_zero(reference):
+    plain = replace(reference, service=np.zeros((0, BUILDINGS, 3)))
     _, _, named, team = run(plain, controlled(reference)[:50], service=served(reference))
     assert not named["departure"].any()
     assert not named["comfort"].any()
+    assert not named["appliance"].any()
     assert np.isfinite(team).all()
 
 

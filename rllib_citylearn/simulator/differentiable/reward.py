@@ -33,7 +33,7 @@ class Rewards:
         building: the weighted terms that belong to single buildings, ``[E, N]``.
         district: the weighted terms of the district, ``[E]``.
         team: mean of ``building`` plus ``district``, ``[E]``.
-        terms: unweighted, in the order of ``env.reward.TERMS``, ``[E, 7]``.
+        terms: unweighted, in the order of ``env.reward.TERMS``, ``[E, 8]``.
     """
 
     building: torch.Tensor
@@ -114,13 +114,13 @@ class TeamReward(torch.nn.Module):
         load_factor = _payment(load, torch.stack(peaks), mean, floor) @ self.load_factor
         district = self._weights[0] * ramping + self._weights[1] * load_factor
         building = saved * hours[:, :, 4]
-        departure = comfort = torch.zeros_like(cost)
+        departure = zero = torch.zeros_like(cost)  # there are neither simulated temperatures nor appliances
         if len(self.reference_missing):
             weight, scale = self._departure
             served = (self.reference_missing[rows] - missing_kwh) * scale
             building, departure = building + weight * served, served.mean(2)
             total = total + weight * departure
-        terms = torch.stack([cost, carbon, ramping, load_factor, electricity, departure, comfort], 2)
+        terms = torch.stack([cost, carbon, ramping, load_factor, electricity, departure, zero, zero], 2)
         return Rewards(building, district, total + district, terms), torch.cat([load[-1], peak], 1)
 
 

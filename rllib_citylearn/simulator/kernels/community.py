@@ -13,13 +13,14 @@ from rllib_citylearn.simulator.kernels.memory import arrays_of
 from rllib_citylearn.simulator.kernels.numbers import OPTIONS, double, inline, single
 from rllib_citylearn.simulator.kernels.observe import observe
 from rllib_citylearn.simulator.kernels.reward import community_reward
-from rllib_citylearn.simulator.kernels.service import discomfort, missing_charge
+from rllib_citylearn.simulator.kernels.service import discomfort, given_up, missing_charge
 from rllib_citylearn.simulator.kernels.thermal import performance
 from rllib_citylearn.simulator.kernels.vehicles import move_vehicles, run_charger
 from rllib_citylearn.simulator.parameters import ABSENT, HOURS_A_MONTH
 from rllib_citylearn.simulator.reward_layout import (
     DISCOMFORT,
     DISTRICT,
+    GIVEN_UP,
     INHERITED_PEAK,
     MISSING,
     PEAK,
@@ -105,12 +106,15 @@ def step_community(m, e):
             charger += 1
         m.service[e, n, MISSING] = missing
         m.service[e, n, DISCOMFORT] = discomfort(m, e, n, k)
-        deferrable = single(0.0)
+        deferrable, unserved = single(0.0), 0.0
         while appliance < m.Q and m.appliance_building[appliance] == n:
             drawn = run_appliance(m, e, appliance, k)
             m.appliance_energy[e, appliance] = drawn
             deferrable = single(deferrable + drawn)
+            unserved += given_up(m, e, appliance, k)
             appliance += 1
+        if m.Q:
+            m.service[e, n, GIVEN_UP] = unserved
         balance(m, e, n, k, charged, deferrable)
         stand_by(m, e, n)
     if m.RT:
@@ -205,7 +209,7 @@ with kernel_cache():
         terms,
         uncontrolled,
     ):
-        """The team reward of net loads ``[E, N]`` and service ``[E, N, 2]`` that another engine computed."""
+        """The team reward of net loads ``[E, N]`` and service ``[E, N, 3]`` that another engine computed."""
         for e in range(len(rows)):
             district_reward[e], team_reward[e] = community_reward(
                 rows[e],

@@ -19,7 +19,7 @@ from numba.core.typing.templates import AttributeTemplate, infer_getattr
 from numba.extending import intrinsic, lower_getattr_generic, models, register_model
 from numba.np.arrayobj import populate_array
 
-from rllib_citylearn.simulator.reward_layout import TERM_COUNT
+from rllib_citylearn.simulator.reward_layout import SCALE_COUNT, SERVICE_COUNT, TERM_COUNT
 
 SIZES: Mapping[str, str] = {
     "E": "communities",
@@ -53,7 +53,7 @@ SIZES: Mapping[str, str] = {
     "R": "rows of LSTM history: lookback + 1",
     "OT": "T if anything simulates outages, else 0",
     "RT": "T if rewards are wanted, else 0",
-    "RS": "T if rewards are wanted and there are vehicles or LSTM dynamics, else 0",
+    "RS": "T if rewards are wanted and there are chargers, LSTM dynamics or deferrable appliances, else 0",
 }
 """What the sizes in ``FIELDS`` count."""
 
@@ -98,7 +98,7 @@ FIELDS: Mapping[str, tuple[str, tuple[str | int, ...]]] = {
     "building_reward": ("f8", ("E", "N")),
     "district_reward": ("f8", ("E",)),
     "team_reward": ("f8", ("E",)),
-    "service": ("f8", ("E", "N", 2)),
+    "service": ("f8", ("E", "N", SERVICE_COUNT)),
     "terms": ("f8", ("E", TERM_COUNT)),
     "uncontrolled_terms": ("f8", ("E", TERM_COUNT)),
     # data
@@ -120,10 +120,10 @@ FIELDS: Mapping[str, tuple[str, tuple[str | int, ...]]] = {
     "start_soc": ("f8", ("T", "V")),
     "drift": ("f8", ("E", "W", "V")),
     "reference_net": ("f8", ("RT", "N")),
-    "reference_service": ("f8", ("RS", "N", 2)),
+    "reference_service": ("f8", ("RS", "N", SERVICE_COUNT)),
     "reward_scales": ("f8", ("N", 3)),
     "months": ("f8", ("RT", 4)),
-    "reward_weights": ("f8", (TERM_COUNT + 3,)),
+    "reward_weights": ("f8", (TERM_COUNT + SCALE_COUNT,)),
     # observations
     "shared_columns": ("f4", ("T", "D")),
     "private_columns": ("f4", ("T", "N", "P")),

@@ -6,6 +6,8 @@ import numpy as np
 
 from rllib_citylearn.simulator.kernels.numbers import double, inline
 from rllib_citylearn.simulator.reward_layout import (
+    APPLIANCE,
+    APPLIANCE_SCALE,
     CARBON,
     COMFORT,
     COST,
@@ -14,6 +16,7 @@ from rllib_citylearn.simulator.reward_layout import (
     DISCOMFORT,
     DISTRICT,
     ELECTRICITY,
+    GIVEN_UP,
     LOAD_FACTOR,
     LOAD_FACTOR_SCALE,
     MISSING,
@@ -41,19 +44,23 @@ def peak_payment(load, peak, mean, floor):
 
 @inline
 def service_reward(row, service, reference_service, weights, building_reward, terms, uncontrolled):
-    """Departures and comfort; adds them to the buildings' rewards and terms, returns what they add to the mean's sum."""
+    """Departures, comfort, appliances; adds them to the buildings' rewards and terms, returns what they add to the sum."""
     added = 0.0
     for n in range(len(building_reward)):
         missing, discomfort = reference_service[row, n, MISSING], reference_service[row, n, DISCOMFORT]
+        unserved = reference_service[row, n, GIVEN_UP]
         departure = (missing - service[n, MISSING]) * weights[DEPARTURE_SCALE]
         comfort = discomfort - service[n, DISCOMFORT]
-        own = weights[DEPARTURE] * departure + weights[COMFORT] * comfort
+        appliance = (unserved - service[n, GIVEN_UP]) * weights[APPLIANCE_SCALE]
+        own = weights[DEPARTURE] * departure + weights[COMFORT] * comfort + weights[APPLIANCE] * appliance
         building_reward[n] += own
         added += own
         terms[DEPARTURE] += departure
         terms[COMFORT] += comfort
+        terms[APPLIANCE] += appliance
         uncontrolled[DEPARTURE] += missing * weights[DEPARTURE_SCALE]
         uncontrolled[COMFORT] += discomfort
+        uncontrolled[APPLIANCE] += unserved * weights[APPLIANCE_SCALE]
     return added
 
 
@@ -75,7 +82,7 @@ def community_reward(
     terms,
     uncontrolled,
 ):
-    """The terms of one hour; fills ``building_reward`` ``[N]``, ``terms`` and ``uncontrolled`` ``[7]``, advances ``state``.
+    """The terms of one hour; fills ``building_reward`` ``[N]``, ``terms`` and ``uncontrolled`` ``[8]``, advances ``state``.
 
     Returns:
         the district's part of the reward and the team reward.
@@ -101,7 +108,7 @@ def community_reward(
         uncontrolled[ELECTRICITY] += imported * scales[n, 2]
     if len(reference_service):
         total += service_reward(row, service, reference_service, weights, building_reward, terms, uncontrolled)
-    for i in (COST, CARBON, ELECTRICITY, DEPARTURE, COMFORT):
+    for i in (COST, CARBON, ELECTRICITY, DEPARTURE, COMFORT, APPLIANCE):
         terms[i] /= buildings
         uncontrolled[i] /= buildings
     load_uncontrolled = months[row, DISTRICT]
