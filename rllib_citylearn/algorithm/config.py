@@ -125,6 +125,11 @@ class CooperativeMADDPGConfig(AlgorithmConfig):
                     f"env_config has {mode}=True, but CooperativeMADDPG sees a community's buildings side by side and "
                     "places their numbers by itself; leave it out, or train with another algorithm."
                 )
+        if self.env_config.get("team_share", 1.0) != 1.0:
+            raise ConfigError(
+                f"env_config has team_share={self.env_config['team_share']}, but CooperativeMADDPG's critics learn the team's "
+                "reward from its parts; leave it out, or train with another algorithm."
+            )
         batch = self.total_train_batch_size
         checks = {
             f"replay_capacity={self.replay_capacity} has to be larger than the batch ({batch}) and the fragment "

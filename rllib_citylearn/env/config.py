@@ -51,7 +51,7 @@ class CommunityEnvConfig:
             district earned. 1 is one team reward for all, 0 individual ones. Their mean is the team's in any case.
         ranges: physical ranges by feature name, as stored with a policy; None fits them to the data.
         memory: whether buildings also see features of what they measured before, forecasts of their load among them.
-        forecast_noise: standard deviation of an error added to every forecast, as a share of the feature's range, 0 to 1;
+        forecast_noise: standard deviation of an error added to every forecast in the data, as a share of its range, 0 to 1;
             for training only, so that a policy doesn't trust forecasts that are better here than elsewhere.
         padded: whether every agent sees the joint row, zeros where its building lacks a column, and acts in ``Box(-1, 1)``
             on every joint action, which is ignored where its building lacks it: one policy then fits unlike buildings.

@@ -2,7 +2,8 @@
 
 CityLearn's forecasts of weather and prices are the data itself, hours ahead; no forecast in a served community is that good.
 An error lasts: it is an autoregressive process of first order, ``x' = 0.9 x + sqrt(1 - 0.9^2) s w`` with standard normal w,
-whose standard deviation is s at all times.
+whose standard deviation is s at all times. Forecasts that a building makes from its own memory are as good in training as
+they will be anywhere, and stay as they are.
 """
 
 from __future__ import annotations
@@ -22,13 +23,14 @@ class ForecastNoise:
     """The errors of all forecasts that E communities of N buildings see, each with its own.
 
     Args:
-        features: the community's feature table; a forecast has ``_predicted_`` in its name.
+        features: the community's feature table; a forecast is measured and has ``_predicted_`` in its name.
         communities: number E.
         share: standard deviation of an error, as a share of the forecast's range.
     """
 
     def __init__(self, features: CommunityFeatures, communities: int, share: float) -> None:
-        self._columns = np.array([d for d, name in enumerate(features.columns) if "_predicted_" in name], np.int64)
+        given = {c for f in features.features if f.source == "measured" and "_predicted_" in f.name for c in f.columns}
+        self._columns = np.array([d for d, name in enumerate(features.columns) if name in given], np.int64)
         self._mask = features.observation_mask[:, self._columns]
         # Encoded ranges are 2 wide.
         self._deviation = np.float32(2.0 * share)

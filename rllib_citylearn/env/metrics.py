@@ -39,5 +39,6 @@ class CommunityMetrics(RLlibCallback):
 
     def on_episode_end(self, *, episode: Any, metrics_logger: Any, **kwargs: Any) -> None:
         """RLlib's hook."""
-        info = next(iter(episode.agent_episodes.values())).get_infos(-1)
-        log_episode(metrics_logger, info)
+        agents = getattr(episode, "agent_episodes", None)  # an episode of a single agent has none
+        of_one = episode if agents is None else next(iter(agents.values()))
+        log_episode(metrics_logger, of_one.get_infos(-1))
