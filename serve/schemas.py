@@ -100,7 +100,8 @@ def _checked(document: Any, community: CommunityFeatures) -> Request:
     if FIELD not in document:
         raise _unprocessable(f"The body has no field '{FIELD}'; expected {{\"{FIELD}\": [[...], ...]}}.")
     known = (FIELD, MEMORY) if community.memory else (FIELD,)
-    unknown = [name for name in document if name not in known]
+    # A client that hands back whatever memory it got has none to hand back here.
+    unknown = [name for name in document if name not in known and (name != MEMORY or document[name] is not None)]
     if unknown:
         expected = " and ".join(f"'{name}'" for name in known)
         raise _unprocessable(f"The body has the unknown field {ascii(unknown[0])[:60]}; expected is only {expected}.")

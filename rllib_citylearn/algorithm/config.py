@@ -127,8 +127,8 @@ class CooperativeMADDPGConfig(AlgorithmConfig):
                 )
         if self.env_config.get("team_share", 1.0) != 1.0:
             raise ConfigError(
-                f"env_config has team_share={self.env_config['team_share']}, but CooperativeMADDPG's critics learn the team's "
-                "reward from its parts; leave it out, or train with another algorithm."
+                f"env_config has team_share={self.env_config['team_share']}, but CooperativeMADDPG's critics learn the "
+                "team's reward from its parts; leave it out, or train with another algorithm."
             )
         batch = self.total_train_batch_size
         checks = {

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rllib_citylearn.env.metrics import INFO_KPIS
+from rllib_citylearn.errors import ConfigError
 
 if TYPE_CHECKING:
     from rllib_citylearn.algorithm.maddpg import CooperativeMADDPG
@@ -21,6 +22,9 @@ def validate(algorithm: CooperativeMADDPG, episodes: int) -> dict[str, float] | 
     Args:
         algorithm: an algorithm with evaluation runners whose environments start in turn at given steps.
         episodes: number of episodes; a multiple of the number of evaluation runners.
+
+    Raises:
+        ConfigError: an episode has no score.
     """
     runners = algorithm.eval_env_runner_group
     runners.probe_unhealthy_env_runners()
@@ -30,7 +34,14 @@ def validate(algorithm: CooperativeMADDPG, episodes: int) -> dict[str, float] | 
     kpis = [kpi for of_runner in played for kpi in of_runner]
     if len(kpis) != episodes:
         return None
-    return {name: float(np.mean([kpi[name] for kpi in kpis])) for name in kpis[0]}
+    # Stretches without a departure, say, have no KPI of departures.
+    names = [name for name in kpis[0] if all(name in kpi for kpi in kpis)]
+    if "score" not in names:
+        raise ConfigError(
+            "In a stretch of validation the community imports nothing without control, so that there is no score; choose "
+            "other or longer stretches (validation.starts, validation.episode_steps)."
+        )
+    return {name: float(np.mean([kpi[name] for kpi in kpis])) for name in names}
 
 
 class _Play:

@@ -177,6 +177,7 @@ class TeamReward:
         month_of_row = np.arange(steps) // HOURS_A_MONTH
         # [departure, appliance]: a building's share of the whole community's, and a mean over buildings.
         service_scales = _scale(steps * net.shape[1], reference.service[:, :, [MISSING, GIVEN_UP]].sum((0, 1)))
+        self._require_a_term(reference, service_scales)
         inherited_peak = self._INHERITED_PEAK * np.concatenate([np.maximum.accumulate(month) for month in months])
         self.tables = RewardTables(
             first_step=reference.first_step,
@@ -198,6 +199,17 @@ class TeamReward:
                 [*(getattr(weights, name) for name in TERMS), ramping_scale, load_factor_scale, *service_scales]
             ),
         )
+
+    def _require_a_term(self, reference: NoControl, service_scales: Array) -> None:
+        """Refuse weights that pay for nothing that this community has."""
+        departures, appliances = (service_scales > 0).tolist()
+        has = {"departure": departures, "appliance": appliances, "comfort": len(reference.service) > 0}
+        there = [name for name in TERMS if has.get(name, True)]
+        if not any(getattr(self.weights, name) for name in there):
+            raise ConfigError(
+                f"The reward weights are zero for everything that this community has, so that every reward would be zero; "
+                f"give one of {', '.join(there)} a weight above zero."
+            )
 
     def start(self, step: npt.NDArray[np.int64]) -> Array:
         """What the reward remembers of episodes that begin at the data's time steps ``step`` ``[E]``.

@@ -19,7 +19,7 @@ from rllib_citylearn.env.no_control import no_control
 from rllib_citylearn.env.reward import TERMS, RewardBuffers, RewardWeights, TeamReward
 from rllib_citylearn.errors import ConfigError
 from rllib_citylearn.simulator.comfort import simulates_temperature
-from rllib_citylearn.simulator.reward_layout import APPLIANCE, COMFORT, DEPARTURE
+from rllib_citylearn.simulator.reward_layout import COMFORT
 
 Rows = npt.NDArray[np.int64]
 
@@ -217,25 +217,25 @@ class CommunityVectorEnv:
         Like CityLearn's, but over this episode alone; the load factor is that of the whole episode, not of a month.
         ``departure`` is the charge that vehicles lacked and ``appliance`` the energy of cycles that were given up, relative
         to no control too; ``discomfort`` are degC outside the comfort band, on average over hours and buildings. Each only
-        where there is such a thing.
+        where there is such a thing; nor has a KPI, or the score, an episode in which the community without control has
+        nothing to divide by, as a few sunny hours without any import.
         """
         saved, uncontrolled = self._saved[e], self._uncontrolled[e]
         kpis = {
-            name: float(1.0 - saved[i] / uncontrolled[i]) if uncontrolled[i] > 0 else 1.0
+            name: float(1.0 - saved[i] / uncontrolled[i])
             for i, name in enumerate(TERMS)
-            if i not in (DEPARTURE, COMFORT, APPLIANCE)
+            if i != COMFORT and uncontrolled[i] > 0
         }
         steps = int(self._elapsed[e])
-        for i in (DEPARTURE, APPLIANCE):
-            if uncontrolled[i] > 0:
-                kpis[TERMS[i]] = float(1.0 - saved[i] / uncontrolled[i])
         if self._has_comfort:
             kpis["discomfort"] = float((uncontrolled[COMFORT] - saved[COMFORT]) / steps)
         kpis["load_factor"] = self.reward.load_factor_ratio(
             int(self._start[e]), steps, float(self._load[e]) / steps, float(self._peak[e])
         )
-        grid = (kpis["ramping"] + kpis["load_factor"]) / 2.0
-        return {**kpis, "score": (kpis["cost"] + kpis["carbon"] + grid) / 3.0}
+        if {"cost", "carbon", "ramping"} <= kpis.keys():
+            grid = (kpis["ramping"] + kpis["load_factor"]) / 2.0
+            kpis["score"] = (kpis["cost"] + kpis["carbon"] + grid) / 3.0
+        return kpis
 
     def close(self) -> None:
         """Release CityLearn."""

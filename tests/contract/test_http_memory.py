@@ -97,6 +97,7 @@ def test_policies_without_memory_neither_give_nor_take_it(forgetful: PolicyRunti
     response = ask(forgetful, "POST", "/predict", {"observations": rows, "memory": {}})
     assert response.status_code == 422
     assert "unknown field 'memory'" in response.json()["detail"]
+    assert ask(forgetful, "POST", "/predict", {"observations": rows, "memory": None}).status_code == 200
 
 
 def cases(good: dict[str, Any]) -> dict[str, tuple[Any, str]]:

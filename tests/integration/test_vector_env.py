@@ -141,3 +141,14 @@ def test_vehicles_drift_alike_after_the_same_seed_and_otherwise_go_on(ev_data: P
     first, second, again = episode(1), episode(None), episode(1)
     assert np.array_equal(first, again)
     assert not np.array_equal(first, second)
+
+
+def test_an_episode_without_imports_has_no_score(challenge_2022: Path) -> None:
+    """At noon in summer the panels cover this home's load: nothing to divide by, however much is drawn then."""
+    config = CommunityEnvConfig(dataset=str(challenge_2022), buildings=("Building_4",), window=(4000, 4060), episode_steps=2)
+    env = CommunityVectorEnv(config)
+    env.reset(starts=[4018])
+    assert (env.reward.tables.reference_net[18:20] <= 0).all()
+    env.step(np.ones((1, 1, 1)))
+    kpis = env.step(np.ones((1, 1, 1))).episodes[0]
+    assert not {"cost", "carbon", "electricity", "score"} & kpis.keys()

@@ -12,7 +12,8 @@ from ray.rllib.algorithms.ppo import PPOConfig
 from ray.rllib.algorithms.sac import SACConfig
 from ray.rllib.core.rl_module.default_model_config import DefaultModelConfig
 
-from rllib_citylearn.env import CityLearnMultiAgentEnv, CommunityGymEnv
+from rllib_citylearn.env import CityLearnMultiAgentEnv, CommunityGymEnv, CommunityMetrics
+from rllib_citylearn.env.reward import TERMS
 
 pytestmark = pytest.mark.usefixtures("ray_session")
 
@@ -42,6 +43,7 @@ def small(algorithm: str) -> AlgorithmConfig:
         config.env_runners(rollout_fragment_length=STEPS).reporting(min_sample_timesteps_per_iteration=2 * STEPS)
     return (
         config.env_runners(num_env_runners=0)
+        .callbacks(CommunityMetrics)
         .rl_module(model_config=DefaultModelConfig(fcnet_hiddens=[8]))
         .debugging(seed=1, log_level="ERROR")
     )
@@ -65,6 +67,8 @@ def trained(config: AlgorithmConfig, policies: set[str]) -> dict[str, Any]:
         assert runners["num_episodes"] >= 1
         assert runners["episode_len_mean"] == STEPS
         assert np.isfinite(runners["episode_return_mean"])
+        assert np.isfinite(runners["kpis"]["score"])
+        assert set(runners["terms"]) == set(TERMS)
         return result
     finally:
         algorithm.stop()

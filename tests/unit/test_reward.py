@@ -187,3 +187,13 @@ def test_a_building_without_a_bill_changes_nothing_but_the_district(reference):
 def test_weights_that_mean_nothing_are_refused(weights):
     with pytest.raises(ConfigError, match=r"weight|term"):
         RewardWeights.from_dict(weights)
+
+
+def test_weights_that_pay_for_nothing_the_community_has_are_refused(reference):
+    nothing = dict.fromkeys(asdict(WEIGHTS), 0.0)
+    plain = replace(reference, service=np.zeros((0, BUILDINGS, 3)))
+    for name in ("departure", "comfort", "appliance"):
+        only = RewardWeights(**{**nothing, name: 1.0})
+        TeamReward(reference, only)
+        with pytest.raises(ConfigError, match="every reward would be zero; give one of cost"):
+            TeamReward(plain, only)
