@@ -11,6 +11,7 @@ import yaml
 
 from rllib_citylearn.algorithm.config import CooperativeMADDPGConfig
 from rllib_citylearn.algorithm.preset import Preset
+from rllib_citylearn.env import CityLearnMultiAgentEnv
 from rllib_citylearn.errors import ConfigError
 
 
@@ -224,3 +225,12 @@ def test_learning_rates_that_teach_nothing_are_refused(name: str, rate: Any) -> 
 @pytest.mark.parametrize("rate", [1e-3, 1, [[0, 1e-3], [10, 1e-4]], ((0, 1e-3), (10, 1e-3), (1e6, 1.0))], ids=str)
 def test_learning_rates_and_schedules_that_work_pass(rate: Any) -> None:
     CooperativeMADDPGConfig().rl_module(model_config={}).training(actor_lr=rate, critic_lr=rate).validate()
+
+
+@pytest.mark.parametrize("key", ["padded", "central_agent", "team_share"])
+def test_views_that_the_algorithm_has_no_use_for_are_refused(key: str) -> None:
+    config = CooperativeMADDPGConfig().environment(
+        CityLearnMultiAgentEnv, env_config={key: 0.5 if key == "team_share" else True}
+    )
+    with pytest.raises(ConfigError, match=f"env_config has {key}=.*train with another algorithm"):
+        config.validate()
