@@ -9,6 +9,7 @@ is relative to no control (1; lower is better). A minute of PPO is no good polic
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import asdict
 from typing import Any
 
@@ -17,6 +18,7 @@ from ray.rllib.algorithms.ppo import PPOConfig
 from ray.rllib.core.rl_module.default_model_config import DefaultModelConfig
 
 from rllib_citylearn.env import CityLearnMultiAgentEnv, CommunityEnvConfig, CommunityMetrics
+from rllib_citylearn.errors import UserError
 
 
 def same_policy(agent_id: str, episode: Any, **kwargs: Any) -> str:
@@ -71,4 +73,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except UserError as error:
+        sys.exit(str(error))

@@ -8,11 +8,13 @@ Each home asks its battery for a share of its own net load. Which share is best 
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 
 import numpy as np
 
 from rllib_citylearn.env import CommunityEnvConfig, CommunityVectorEnv
+from rllib_citylearn.errors import UserError
 
 
 def sweep(config: CommunityEnvConfig, shares: np.ndarray) -> list[dict[str, float]]:
@@ -57,4 +59,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except UserError as error:
+        sys.exit(str(error))

@@ -40,8 +40,16 @@ def add_actions(actions: Any) -> None:
     )
     synthesize.add_argument("--buildings", type=int, metavar="N", help="how many (default: 10)")
     synthesize.add_argument("--days", type=int, metavar="D", help="length of the data (default: 365)")
-    for device in ("battery", "pv", "heat-pump", "tank", "vehicle"):
-        synthesize.add_argument(f"--{device}-share", type=float, metavar="X", help="share of homes with one, 0 to 1")
+    for device, what, share in (
+        ("battery", "a battery", 0.6),
+        ("pv", "photovoltaics", 0.6),
+        ("heat-pump", "heat pumps", 0.4),
+        ("tank", "a hot-water tank", 0.4),
+        ("vehicle", "a vehicle", 0.0),
+    ):
+        synthesize.add_argument(
+            f"--{device}-share", type=float, metavar="X", help=f"share of homes with {what}, 0 to 1 (default: {share:g})"
+        )
     for action in (vehicles, synthesize):
         action.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the folder to make")
         action.add_argument("--seed", type=int, metavar="S", help="from which everything is drawn (default: 0)")

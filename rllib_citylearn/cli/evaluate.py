@@ -23,8 +23,9 @@ def add_parser(subparsers: Any) -> None:
         help="score policies and baselines with CityLearn's KPIs",
         description=(
             "Run policies and baselines through a data set and print CityLearn's KPIs over no control; lower is better. "
-            "A year of 17 buildings takes a few seconds each (bau about ten), and one to two minutes with the engine "
-            "citylearn."
+            "A year of 17 buildings takes a few seconds each (bau about ten, with vehicles up to a minute), and one to two "
+            "minutes with the engine citylearn. The score says nothing of how drivers were served; that stands below the "
+            "table, where vehicles leave."
         ),
     )
     parser.add_argument(

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from rllib_citylearn.env.building import Site, build_citylearn
 from rllib_citylearn.env.citylearn_env import community_features
-from rllib_citylearn.env.config import CommunityEnvConfig
+from rllib_citylearn.env.config import FAST, CommunityEnvConfig
 from rllib_citylearn.env.engines import Engine, make_engine
 from rllib_citylearn.env.forecast_noise import ForecastNoise
 from rllib_citylearn.env.memory import Memory
@@ -20,6 +20,7 @@ from rllib_citylearn.env.reward import TERMS, RewardBuffers, RewardWeights, Team
 from rllib_citylearn.errors import ConfigError
 from rllib_citylearn.simulator.comfort import simulates_temperature
 from rllib_citylearn.simulator.reward_layout import COMFORT
+from rllib_citylearn.simulator.support import check_supported
 
 Rows = npt.NDArray[np.int64]
 
@@ -72,6 +73,9 @@ class CommunityVectorEnv:
             raise ConfigError("A vector environment is of one community; build one for each of config.each().")
         self.config = config
         self.citylearn, ranges = build_citylearn(config, site or Site.of(config), instance)
+        if config.engine == FAST:
+            self.citylearn.reset()
+            check_supported(self.citylearn)  # before anything takes its time
         self.communities = communities
         self.features = community_features(self.citylearn, ranges, memory=config.memory)
         self.first_step, self._last = self.citylearn.episode_time_steps[0]

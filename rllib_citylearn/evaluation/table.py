@@ -61,19 +61,19 @@ def kpi_table(evaluations: Sequence[Evaluation]) -> str:
         for line in [header, *body]
     ]
     notes = [f"{evaluation.policy}: {evaluation.score.reason}" for evaluation in evaluations if evaluation.score.reason]
-    return "\n".join(
-        [*lines, *notes, *served_lines(evaluations), f"{_simulated(evaluations)} The KPIs are CityLearn's own."]
-    )
+    notes += served_lines(evaluations)
+    return "\n".join([*lines, *notes, f"{_simulated(evaluations)} The KPIs are CityLearn's own."])
 
 
 def served_lines(evaluations: Sequence[Evaluation]) -> list[str]:
-    """A sentence a controller on the vehicles that left, in the order given; none where no vehicle did."""
-    return [
+    """A sentence a controller on the vehicles that left, in the order given, and a last one; none where no vehicle did."""
+    lines = [
         f"{evaluation.policy}: {100.0 * served['departures_met']:.1f}% of {served['departures']:,.0f} departures with the "
         f"required charge, {served['missing_kwh']:,.0f} kWh missing in all."
         for evaluation in evaluations
         if (served := evaluation.ev) is not None
     ]
+    return [*lines, "The score does not count it: leaving cars uncharged is cheap."] if lines else []
 
 
 def cells(row: Mapping[str, str | float | None]) -> list[str]:
