@@ -50,6 +50,9 @@ class CommunityEnvConfig:
         team_share: how much of every agent's reward is the team's, 0 to 1; the rest is what its own building and the
             district earned. 1 is one team reward for all, 0 individual ones. Their mean is the team's in any case.
         ranges: physical ranges by feature name, as stored with a policy; None fits them to the data.
+        features: names of the features that padded agents see, as stored with a policy; None is those that any building has,
+            drawn or not.
+        actions: names of the actions that padded agents set, likewise.
         memory: whether buildings also see features of what they measured before, forecasts of their load among them.
         forecast_noise: standard deviation of an error added to every forecast, as a share of the feature's range, 0 to 1;
             for training only, so that a policy doesn't trust forecasts that are better here than elsewhere.
@@ -79,6 +82,8 @@ class CommunityEnvConfig:
     reward_weights: Mapping[str, float] = field(default_factory=lambda: asdict(RewardWeights()))
     team_share: float = 1.0
     ranges: Mapping[str, Sequence[float]] | None = None
+    features: Sequence[str] | None = None
+    actions: Sequence[str] | None = None
     memory: bool = False
     forecast_noise: float = 0.0
     padded: bool = False
@@ -144,8 +149,10 @@ class CommunityEnvConfig:
     def held_out_config(self) -> CommunityEnvConfig:
         """The community of the held-out buildings as the data have it, to judge what was learnt on the others.
 
-        Nothing is drawn but the start of an episode, and ranges are those of the training buildings, so that a number means
-        the same. They are read from the data, which have to be at hand.
+        Nothing is drawn but the start of an episode, and forecasts are as good as the data's. Ranges, and what padded agents
+        see and set, are those of the training buildings, so that a policy finds the spaces that it was trained with. They
+        are read from the data, which have to be at hand. Where training draws ``random_buildings``, agents are places here
+        too, as many as there are held-out buildings.
 
         Raises:
             ConfigError: no building is held out, or the config is of several communities.
@@ -156,15 +163,23 @@ class CommunityEnvConfig:
             raise ConfigError(
                 "A config of held-out buildings needs 'held_out' and no 'communities'; say which buildings to hold out."
             )
+        table = training_features(self, Site.of(self))
+        if self.padded:
+            seen = tuple(feature.name for feature in table.features) if self.features is None else self.features
+            done = table.actions if self.actions is None else self.actions
+        else:
+            seen = done = None
         return replace(
             self,
             buildings=self.held_out,
             held_out=None,
-            ranges=training_features(self, Site.of(self)).ranges,
+            ranges=table.ranges,
+            features=seen,
+            actions=done,
             random_initial_soc=False,
-            random_buildings=None,
+            forecast_noise=0.0,
             load_scaling=None,
-            variants=1,
+            variants=0 if self.random_buildings is not None else 1,
         )
 
     def _check_modes(self) -> None:
@@ -175,6 +190,9 @@ class CommunityEnvConfig:
             and not self.communities,
             "communities and random_buildings need padded=True, since their buildings differ from episode to episode": (
                 not self.padded and (self.communities is not None or self.random_buildings is not None)
+            ),
+            "features and actions are of padded agents; set padded=True, or leave them out": (
+                not self.padded and (self.features is not None or self.actions is not None)
             ),
             f"random_buildings is {self.random_buildings}; expected at least 1": (
                 self.random_buildings is not None and self.random_buildings < 1

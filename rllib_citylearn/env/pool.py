@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from rllib_citylearn.env.building import Site, training_features
+from rllib_citylearn.env.building import Site, common_table
 from rllib_citylearn.env.config import CommunityEnvConfig
 from rllib_citylearn.env.vector_env import CommunityVectorEnv
-from rllib_citylearn.env.views import CentralView, OwnView, PaddedView, View, shared_features, widest_ranges
+from rllib_citylearn.env.views import CentralView, OwnView, PaddedView, View, shared_features
 
 
 class CommunityPool:
@@ -29,9 +29,11 @@ class CommunityPool:
     def __init__(self, config: CommunityEnvConfig, *, turn: int = 0, turns: int = 1, instance: Sequence[int] = ()) -> None:
         parts = config.each()
         sites = [Site.of(part) for part in parts]
-        if config.ranges is None and (config.communities is not None or config.random_buildings is not None):
-            ranges = widest_ranges([training_features(part, site) for part, site in zip(parts, sites, strict=True)])
-            parts = [replace(part, ranges=ranges) for part in parts]
+        self._takes_turns = config.communities is not None or config.random_buildings is not None
+        if self._takes_turns and None in (config.ranges, config.features, config.actions):
+            config = replace(config, **common_table(config, sites))
+            parts = config.each()
+        self._config = config
         self.members = [member for member in range(len(parts)) for _ in range(max(1, config.variants))]
         self.vectors = [
             CommunityVectorEnv(parts[member], turn=turn, turns=turns, instance=(*instance, k), site=sites[member])
@@ -40,25 +42,25 @@ class CommunityPool:
         self._random = np.random.default_rng()
         self._order: list[int] = []
 
-    def next(self, seed: int | None = None) -> int:
-        """Which of ``vectors`` plays the next episode: all of them in a random order, then all in another.
+    def seed(self, seed: int) -> None:
+        """Make whatever follows the same as after the same seed before: the order of turns, and all communities' episodes."""
+        for k, vector in enumerate(self.vectors):
+            vector.seed([seed, k])
+        self._random = np.random.default_rng([seed, len(self.vectors)])
+        self._order = []
 
-        Args:
-            seed: of the orders from here on; None goes on with what there is.
-        """
-        if seed is not None:
-            self._random = np.random.default_rng(seed)
-            self._order = []
+    def next(self) -> int:
+        """Which of ``vectors`` plays the next episode: all of them in a random order, then all in another."""
         if not self._order:
             self._order = self._random.permutation(len(self.vectors)).tolist()
         return self._order.pop()
 
-    def view(self, config: CommunityEnvConfig) -> View:
+    def view(self) -> View:
         """How agents see these communities."""
-        first = self.vectors[0]
+        config, first = self._config, self.vectors[0]
         if config.padded:
-            slots = config.communities is not None or config.random_buildings is not None
-            return PaddedView([vector.features for vector in self.vectors], slots=slots)
+            tables = [vector.features for vector in self.vectors]
+            return PaddedView(tables, features=config.features, actions=config.actions, slots=self._takes_turns)
         if config.central_agent:
             return CentralView(first.features, shared_features(first.features, first.citylearn.buildings))
         return OwnView(first.features)
