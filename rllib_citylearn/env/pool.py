@@ -43,7 +43,7 @@ class CommunityPool:
         self._order: list[int] = []
 
     def seed(self, seed: int) -> None:
-        """Make whatever follows the same as after the same seed before: the order of turns, and all communities' episodes."""
+        """Make what follows the same as after the same seed before: the order of turns and all communities' episodes."""
         for k, vector in enumerate(self.vectors):
             vector.seed([seed, k])
         self._random = np.random.default_rng([seed, len(self.vectors)])
