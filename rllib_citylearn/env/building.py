@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from rllib_citylearn.datasets import resolve
 from rllib_citylearn.env.citylearn_env import building_names, community_features, make_citylearn_env, read_schema
 from rllib_citylearn.env.config import CommunityEnvConfig
 from rllib_citylearn.env.features import ACTIONS, FEATURES, CommunityFeatures
+from rllib_citylearn.env.random_fleets import drawn_fleet, widest_fleet
 from rllib_citylearn.env.selection import community_buildings
 from rllib_citylearn.errors import ConfigError
 
@@ -47,6 +48,8 @@ class Site:
 
 def training_features(config: CommunityEnvConfig, site: Site) -> CommunityFeatures:
     """The feature table of one community before anything is drawn, with ranges that hold whatever may be drawn."""
+    if config.random_fleet is not None:
+        site = replace(site, folder=widest_fleet(site.folder, config.random_fleet))
     env = _plain_env(config, site, site.buildings)
     ranges = _ranges(env, config) if config.ranges is None else config.ranges
     return community_features(env, ranges, memory=config.memory)
@@ -97,6 +100,10 @@ def build_citylearn(
     """
     names, ranges = site.buildings, config.ranges
     random = np.random.default_rng([config.random_seed or 0, *instance])
+    if config.random_fleet is not None:
+        ranges = training_features(config, site).ranges if ranges is None else ranges
+        seeds = (config.random_seed or 0, *instance) if config.variants else None
+        site = replace(site, folder=drawn_fleet(site.folder, config.random_fleet, seeds))
     if config.random_buildings is not None:
         if config.variants and config.random_buildings > len(names):
             raise ConfigError(

@@ -68,8 +68,12 @@ class CommunityEnvConfig:
             of them.
         load_scaling: lowest and highest factor by which each building's load and, apart from it, its photovoltaic
             generation are multiplied, drawn for each runner. None leaves them as they are.
-        variants: how many communities each runner draws by ``random_buildings`` and ``load_scaling``, to play them in random
-            turns; 0 draws none and plays the data as they are, with the same ranges, for evaluation.
+        random_fleet: fields of ``FleetSpec`` (``rllib_citylearn.datasets.fleets``): for each runner a fleet of electric
+            vehicles is drawn and laid over the data set, as a copy of it in the cache folder. Needs ``padded`` unless all
+            fleets have the same chargers (``building_share`` 1, ``v2g_share`` 0 or 1). None leaves the vehicles of the data.
+        variants: how many communities each runner draws by ``random_buildings``, ``load_scaling`` and ``random_fleet``, to
+            play them in random turns; 0 draws none and plays the data as they are, with the fleet of ``random_fleet``'s own
+            seed and the same ranges, for evaluation.
     """
 
     dataset: str = "citylearn_challenge_2022_phase_all"
@@ -94,12 +98,14 @@ class CommunityEnvConfig:
     communities: Sequence[Mapping[str, Any]] | None = None
     random_buildings: int | None = None
     load_scaling: tuple[float, float] | None = None
+    random_fleet: Mapping[str, Any] | None = None
     variants: int = 1
 
     def __post_init__(self) -> None:
         self._check_types()
         check_limits(self, ENVIRONMENT)
         from_mapping(RewardWeights, self.reward_weights, "reward_weights")
+        self._check_fleet()
         for text in (self.buildings, self.held_out):
             if isinstance(text, str):
                 positions(text)
@@ -121,6 +127,16 @@ class CommunityEnvConfig:
         for name, value in checked_keys(_annotations(), values, "").items():
             object.__setattr__(self, name, value)  # the dataclass is frozen
 
+    def _check_fleet(self) -> None:
+        if self.random_fleet is None:
+            return
+        from rllib_citylearn.datasets.fleets import FleetSpec
+
+        try:
+            FleetSpec.from_dict(self.random_fleet)
+        except ConfigError as error:
+            raise ConfigError(f"random_fleet: {error}") from error
+
     @classmethod
     def from_dict(cls, config: Mapping[str, Any]) -> CommunityEnvConfig:
         """A config from RLlib's ``env_config``; unknown keys are refused."""
@@ -134,7 +150,9 @@ class CommunityEnvConfig:
     def draws(self) -> bool:
         """Whether an environment draws its buildings or their loads."""
         return self.variants > 0 and any(
-            part.random_buildings is not None or part.load_scaling is not None for part in self.each()
+            drawn is not None
+            for part in self.each()
+            for drawn in (part.random_buildings, part.load_scaling, part.random_fleet)
         )
 
     def each(self) -> list[CommunityEnvConfig]:
@@ -199,7 +217,7 @@ class CommunityEnvConfig:
             random_initial_soc=False,
             forecast_noise=0.0,
             load_scaling=None,
-            variants=0 if self.random_buildings is not None else 1,
+            variants=0 if self.random_buildings is not None or self.random_fleet is not None else 1,
         )
 
     def _check_modes(self) -> None:
@@ -221,8 +239,8 @@ class CommunityEnvConfig:
         self.each()  # finishes and checks every community
         if self.variants > 1 and not self.draws:
             raise ConfigError(
-                f"variants is {self.variants}, but without load_scaling or random_buildings they would all be the same; "
-                "give one of these, or leave variants out."
+                f"variants is {self.variants}, but without load_scaling, random_buildings or random_fleet they would all be "
+                "the same; give one of these, or leave variants out."
             )
 
 

@@ -103,6 +103,7 @@ class PaddedView:
         actions: names of the actions that agents set; None is those that any of the communities has.
         slots: whether agents are the places ``building_1``, ``building_2``, ... that buildings of different communities take
             in turn, instead of the buildings of the one community.
+        alike: whether the buildings of that community have the same columns in all episodes.
 
     Raises:
         ConfigError: a community has features or actions that are not among those named.
@@ -117,6 +118,7 @@ class PaddedView:
         features: Sequence[str] | None = None,
         actions: Sequence[str] | None = None,
         slots: bool,
+        alike: bool = True,
     ) -> None:
         self.features = merged_features(communities, features)
         columns = [column for feature in self.features for column in feature.columns]
@@ -128,8 +130,8 @@ class PaddedView:
         largest = max(communities, key=lambda table: len(table.agents))
         self._names = [f"building_{i}" if slots else agent.name for i, agent in enumerate(largest.agents, start=1)]
         self._sizes = [len(table.agents) for table in communities]
-        mask = np.full((len(self._names), self._width), slots)
-        if not slots:
+        mask = np.full((len(self._names), self._width), slots or not alike)
+        if alike and not slots:
             mask[:, self._columns_at[0]] = communities[0].observation_mask
         self.observation_spaces = {n: PaddedBox(self.features, mask[i]) for i, n in enumerate(self._names)}
         self.action_spaces = {n: gym.spaces.Box(-1.0, 1.0, (len(self._actions),), np.float32) for n in self._names}

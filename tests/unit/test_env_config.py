@@ -51,7 +51,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"communities": [{"random_seed": -1}]}, "communities[0].random_seed is -1; expected"),
     ({"communities": [{"buildings": "x"}]}, "communities[0]: 'x' in the buildings"),
     ({"communities": [{"load_scaling": [0, 1]}]}, "communities[0].load_scaling is [0, 1]; expected the lowest"),
-    ({"variants": 2, "communities": [{}, {}]}, "they would all be the same"),
+    ({"variants": 2, "communities": [{}, {}]}, "would all be the same"),
 ]
 
 
