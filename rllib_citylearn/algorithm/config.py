@@ -7,9 +7,9 @@ from typing import Any
 from ray.rllib.algorithms.algorithm_config import AlgorithmConfig, NotProvided
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 
-from rllib_citylearn.algorithm.checks import learning_rate_fault
 from rllib_citylearn.algorithm.connectors import joint_env_to_module, joint_module_to_env
 from rllib_citylearn.algorithm.env_runner import CommunityEnvRunner
+from rllib_citylearn.algorithm.learning_rates import learning_rate_fault
 from rllib_citylearn.algorithm.names import COMMUNITY, community_of_agent
 from rllib_citylearn.errors import ConfigError
 from rllib_citylearn.modules.community_module import CommunityModuleConfig, CommunityRLModule

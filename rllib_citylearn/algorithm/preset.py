@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import reduce
 from pathlib import Path
 from typing import Any
 
 import yaml
 from ray.rllib.algorithms.algorithm_config import AlgorithmConfig, NotProvided
 
-from rllib_citylearn.algorithm.checks import checked_keys, from_mapping, nearest
 from rllib_citylearn.algorithm.config import CooperativeMADDPGConfig
 from rllib_citylearn.baselines import BASELINES
+from rllib_citylearn.checks import checked_keys, from_mapping, nearest
 from rllib_citylearn.env.community_env import CityLearnMultiAgentEnv
 from rllib_citylearn.env.config import CommunityEnvConfig
-from rllib_citylearn.env.reward import RewardWeights
+from rllib_citylearn.env.limits import SEED, STEPS, WINDOW, Limit, are_steps, check_limits, is_seed, is_window
 from rllib_citylearn.errors import ConfigError
 from rllib_citylearn.modules.community_module import CommunityModuleConfig
 
@@ -106,7 +105,6 @@ class Preset:
         """A preset from a mapping; unknown and missing keys and values that can't work are refused by name."""
         preset = from_mapping(cls, values)
         checked_keys(_training_kinds(), preset.training, "training")
-        from_mapping(RewardWeights, preset.environment.reward_weights, "environment.reward_weights")
         preset._check()
         return preset
 
@@ -124,11 +122,7 @@ class Preset:
         return cls.from_dict(values)
 
     def __post_init__(self) -> None:
-        for key, expected, fine in _LIMITS:
-            value = reduce(getattr, key.split("."), self)
-            if value is not None and not fine(value):
-                shown = list(value) if isinstance(value, tuple) else value
-                raise ConfigError(f"{key} is {shown!r}; expected {expected}.")
+        check_limits(self, _LIMITS)
         for name in self.report.baselines:
             if name not in BASELINES:
                 raise ConfigError(f"report.baselines has {name!r}, which is no baseline.{nearest(name, BASELINES)}")
@@ -189,37 +183,20 @@ class Preset:
         return configured
 
 
-def _is_window(window: tuple[int, int]) -> bool:
-    return 0 <= window[0] < window[1]
-
-
-_WINDOW = "[first, last] time step, with 0 <= first < last"
-_LIMITS: tuple[tuple[str, str, Callable[[Any], bool]], ...] = (
+_LIMITS: tuple[Limit, ...] = (
     ("name", "letters, digits, - and _", lambda name: name.replace("-", "").replace("_", "").isalnum()),
-    ("seed", "a whole number from 0 to 2147483647", lambda seed: 0 <= seed < 2**31),
-    ("environment.dataset", "the name of a data set or the path of its folder", bool),
-    ("environment.buildings", "at least one name, or null for all buildings", bool),
-    ("environment.held_out", "at least one name, or null for none", bool),
-    ("environment.window", _WINDOW, _is_window),
-    ("environment.episode_steps", "at least 1", lambda steps: steps >= 1),
-    ("environment.starts", "time steps of 0 or more", lambda starts: all(start >= 0 for start in starts)),
-    ("environment.random_seed", "a whole number from 0 to 2147483647", lambda seed: 0 <= seed < 2**31),
-    (
-        "environment.ranges",
-        "[low, high] with low < high for each feature",
-        lambda ranges: all(len(ends) == 2 and ends[0] < ends[1] for ends in ranges.values()),
-    ),
+    ("seed", SEED, is_seed),
     ("runners.num_env_runners", "0 or more", lambda runners: runners >= 0),
     ("runners.num_gpus_per_learner", "0 or more", lambda gpus: gpus >= 0),
     ("stop.minutes", "a number above 0", lambda minutes: 0 < minutes < float("inf")),
     ("stop.env_steps", "at least 1", lambda steps: steps >= 1),
-    ("validation.starts", "time steps of 0 or more", lambda starts: all(start >= 0 for start in starts)),
+    ("validation.starts", STEPS, are_steps),
     ("validation.episode_steps", "at least 1", lambda steps: steps >= 1),
     ("validation.every_minutes", "a number above 0", lambda minutes: 0 < minutes < float("inf")),
-    ("report.window", _WINDOW, _is_window),
+    ("report.window", WINDOW, is_window),
     ("report.processes", "at least 1", lambda processes: processes >= 1),
 )
-"""What a value has to be beyond its type: key, sentence, test. The model and the training check their own."""
+"""What values have to be beyond their types. The environment, the model and the training check their own."""
 
 
 def _training_kinds() -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,8 @@ import numpy as np
 from rllib_citylearn.datasets import resolve
 from rllib_citylearn.env.citylearn_env import building_names, community_features, make_citylearn_env, read_schema
 from rllib_citylearn.env.config import CommunityEnvConfig
-from rllib_citylearn.env.features import CommunityFeatures
+from rllib_citylearn.env.features import ACTIONS, FEATURES, CommunityFeatures
+from rllib_citylearn.env.random_fleets import drawn_fleet, widest_fleet
 from rllib_citylearn.env.selection import community_buildings
 from rllib_citylearn.errors import ConfigError
 
@@ -47,8 +48,40 @@ class Site:
 
 def training_features(config: CommunityEnvConfig, site: Site) -> CommunityFeatures:
     """The feature table of one community before anything is drawn, with ranges that hold whatever may be drawn."""
+    if config.random_fleet is not None:
+        site = replace(site, folder=widest_fleet(site.folder, config.random_fleet))
     env = _plain_env(config, site, site.buildings)
-    return community_features(env, _ranges(env, config) if config.ranges is None else config.ranges)
+    ranges = _ranges(env, config) if config.ranges is None else config.ranges
+    return community_features(env, ranges, memory=config.memory)
+
+
+def common_table(config: CommunityEnvConfig, sites: Sequence[Site]) -> dict[str, Any]:
+    """The keys ``ranges``, ``features`` and ``actions`` that fit every building there may be in any of the communities.
+
+    Whatever is drawn, whoever plays: with these keys a number means the same, and padded spaces are the same. What the
+    config says of them stays as it is.
+
+    Args:
+        config: of one or several communities.
+        sites: the data of each.
+    """
+    tables = [training_features(part, site) for part, site in zip(config.each(), sites, strict=True)]
+    seen = {feature.name for table in tables for feature in table.features}
+    done = {action for table in tables for action in table.actions}
+    return {
+        "ranges": widest_ranges(tables) if config.ranges is None else config.ranges,
+        "features": tuple(name for name in FEATURES if name in seen) if config.features is None else config.features,
+        "actions": tuple(name for name in ACTIONS if name in done) if config.actions is None else config.actions,
+    }
+
+
+def widest_ranges(tables: Sequence[CommunityFeatures]) -> dict[str, tuple[float, float]]:
+    """For every feature that any of the tables has, the range that holds those of all of them."""
+    widest: dict[str, tuple[float, float]] = {}
+    for feature in (feature for table in tables for feature in table.features):
+        low, high = widest.get(feature.name, (feature.low, feature.high))
+        widest[feature.name] = min(low, feature.low), max(high, feature.high)
+    return widest
 
 
 def build_citylearn(
@@ -67,8 +100,12 @@ def build_citylearn(
     """
     names, ranges = site.buildings, config.ranges
     random = np.random.default_rng([config.random_seed or 0, *instance])
+    if config.random_fleet is not None:
+        ranges = training_features(config, site).ranges if ranges is None else ranges
+        seeds = (config.random_seed or 0, *instance) if config.variants else None
+        site = replace(site, folder=drawn_fleet(site.folder, config.random_fleet, seeds))
     if config.random_buildings is not None:
-        if config.random_buildings > len(names):
+        if config.variants and config.random_buildings > len(names):
             raise ConfigError(
                 f"random_buildings is {config.random_buildings}, but there are only {len(names)} to draw from "
                 f"({', '.join(names)}); give that many or fewer."

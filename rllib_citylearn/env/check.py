@@ -8,7 +8,7 @@ check_env({"dataset": "path/of/my/data"})
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -74,7 +74,7 @@ def check_env(
     """Check an environment; everything that is wrong is said at once.
 
     Checked are: observations and actions against their spaces; one finite team reward whose parts and terms add up; episodes
-    that end by truncation, after their length, and refuse further steps; the same episode after the same seed; actions
+    that end by truncation, after their length, and refuse further steps; the same episodes after the same seed; actions
     outside the limits clipped and unusable ones refused; finite infos; spaces and config that can be pickled; equal numbers
     from both engines; no control scoring exactly the reference.
 
@@ -195,10 +195,21 @@ def _ends(subject: _Subject) -> Iterator[str]:
 
 
 def _seeds(subject: _Subject) -> Iterator[str]:
-    first, second = (play(subject.env, random_actions(subject.env, 1), seed=subject.seed) for _ in range(2))
-    difference = first.difference(second)
-    if difference:
-        yield f"the same seed and actions gave another episode: {difference}"
+    # Several, so that every community plays and some play again: a seed is of all that follows.
+    episodes = len(subject.env.communities.vectors) + 2
+    first, second = (list(_after(subject, [None] * episodes)) for _ in range(2))
+    for i, (one, two) in enumerate(zip(first, second, strict=True), start=1):
+        difference = one.difference(two)
+        if difference:
+            yield f"the same seed and actions gave another episode (number {i} after the seed): {difference}"
+
+
+def _after(subject: _Subject, starts: Sequence[int | None], still: bool = False) -> Iterator[PlayedEpisode]:
+    """The episodes that follow the seed, one for each of ``starts``: with random actions or, if ``still``, no control."""
+    env = subject.env
+    choose = env.no_control if still else random_actions(env, 1)
+    for i, start in enumerate(starts):
+        yield play(env, choose, seed=None if i else subject.seed, start=start)
 
 
 def _actions(subject: _Subject) -> Iterator[str]:
@@ -210,6 +221,9 @@ def _actions(subject: _Subject) -> Iterator[str]:
     one, other = (PlayedEpisode.of(env, end) for end in ends)
     if one.difference(other):
         yield f"actions outside the space are not clipped to it: {one.difference(other)}"
+    able = [agent for agent in env.agents if env.action_spaces[agent].shape[0]]
+    if not able:
+        return
     for what, wrong in (
         ("an action that is no number", lambda agent: np.full(env.action_spaces[agent].shape, np.nan)),
         ("an action of another length", lambda agent: np.zeros(env.action_spaces[agent].shape[0] + 1)),
@@ -217,7 +231,7 @@ def _actions(subject: _Subject) -> Iterator[str]:
     ):
         env.reset(seed=subject.seed)
         actions = random_actions(env, subject.seed)()
-        agent = env.agents[-1]
+        agent = able[-1]
         del actions[agent]
         if wrong is not None:
             actions[agent] = wrong(agent)
@@ -273,17 +287,22 @@ def _engines(subject: _Subject) -> Iterator[str]:
 
 def _no_control(subject: _Subject) -> Iterator[str]:
     env = subject.env
-    if set(env.features.actions) & DEVICES:
+    if any(set(vector.features.actions) & DEVICES for vector in env.communities.vectors):
         raise _NotApplicableError(
             "Heating and cooling devices are off at zero; the reference leaves them to their thermostats."
         )
-    # From where the reference starts: a vehicle that is plugged in already may have been charged before in the data.
-    episode = play(env, env.no_control, seed=subject.seed, start=int(env.vector.first_step))
-    if max(abs(value) for rewards in episode.rewards for value in rewards.values()) > _SINGLE_PRECISION * 10:
-        yield "hours without control are rewarded; the reference of the reward is another community"
-    kpis = next(iter(episode.infos[-1].values())).get("episode", {})
-    if not all(abs(value - 1.0) < _SINGLE_PRECISION for name, value in kpis.items() if name != "discomfort"):
-        yield f"an episode without control has the KPIs {kpis} relative to no control; all have to be 1"
+    # From where the reference starts: a vehicle that is plugged in already may have been charged before in the data. After a
+    # seed every community has a turn, each time in the same order.
+    starts = []
+    for i in range(len(env.communities.vectors)):
+        env.reset(seed=None if i else subject.seed)
+        starts.append(int(env.vector.first_step))
+    for episode in _after(subject, starts, still=True):
+        if max(abs(value) for rewards in episode.rewards for value in rewards.values()) > _SINGLE_PRECISION * 10:
+            yield "hours without control are rewarded; the reference of the reward is another community"
+        kpis = next(iter(episode.infos[-1].values())).get("episode", {})
+        if not all(abs(value - 1.0) < _SINGLE_PRECISION for name, value in kpis.items() if name != "discomfort"):
+            yield f"an episode without control has the KPIs {kpis} relative to no control; all have to be 1"
 
 
 CHECKS: dict[str, Callable[[_Subject], Iterator[str]]] = {

@@ -63,7 +63,7 @@ class CityLearnMultiAgentEnv(MultiAgentEnv):
         turn = max(worker - 1, 0)
         turns = max(int(getattr(config, "num_workers", 0) or 0), 1)
         self.communities = CommunityPool(self.config, turn=turn, turns=turns, instance=(worker,))
-        self.view = self.communities.view(self.config)
+        self.view = self.communities.view()
         self.observation_spaces = self.view.observation_spaces
         self.action_spaces = self.view.action_spaces
         self.possible_agents = list(self.observation_spaces)
@@ -87,8 +87,10 @@ class CityLearnMultiAgentEnv(MultiAgentEnv):
         ``options={"start": step}`` chooses the data's time step to start at.
         """
         starts = [options["start"]] if options and "start" in options else None
-        self._take(self.communities.next(seed))
-        observations = self.vector.reset(starts=starts, seed=seed)
+        if seed is not None:
+            self.communities.seed(seed)
+        self._take(self.communities.next())
+        observations = self.vector.reset(starts=starts)
         return self.view.observe(self._k, observations[0]), {agent: self._place(n) for n, agent in enumerate(self.agents)}
 
     def step(

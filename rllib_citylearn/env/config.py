@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from difflib import get_close_matches
-from typing import Any, Literal, get_args
+from functools import cache
+from typing import Any, Literal, get_args, get_type_hints
 
+from rllib_citylearn.checks import checked_keys, from_mapping, is_scalar, within
+from rllib_citylearn.env.limits import ENVIRONMENT, check_limits
 from rllib_citylearn.env.reward import RewardWeights
 from rllib_citylearn.env.selection import positions
 from rllib_citylearn.errors import ConfigError
@@ -50,6 +53,9 @@ class CommunityEnvConfig:
         team_share: how much of every agent's reward is the team's, 0 to 1; the rest is what its own building and the
             district earned. 1 is one team reward for all, 0 individual ones. Their mean is the team's in any case.
         ranges: physical ranges by feature name, as stored with a policy; None fits them to the data.
+        features: names of the features that padded agents see, as stored with a policy; None is those that any building has,
+            drawn or not.
+        actions: names of the actions that padded agents set, likewise.
         memory: whether buildings also see features of what they measured before, forecasts of their load among them.
         forecast_noise: standard deviation of an error added to every forecast in the data, as a share of its range, 0 to 1;
             for training only, so that a policy doesn't trust forecasts that are better here than elsewhere.
@@ -62,8 +68,12 @@ class CommunityEnvConfig:
             of them.
         load_scaling: lowest and highest factor by which each building's load and, apart from it, its photovoltaic
             generation are multiplied, drawn for each runner. None leaves them as they are.
-        variants: how many communities each runner draws by ``random_buildings`` and ``load_scaling``, to play them in random
-            turns; 0 draws none and plays the data as they are, with the same ranges, for evaluation.
+        random_fleet: fields of ``FleetSpec`` (``rllib_citylearn.datasets.fleets``): for each runner a fleet of electric
+            vehicles is drawn and laid over the data set, as a copy of it in the cache folder. Needs ``padded`` unless all
+            fleets have the same chargers (``building_share`` 1, ``v2g_share`` 0 or 1). None leaves the vehicles of the data.
+        variants: how many communities each runner draws by ``random_buildings``, ``load_scaling`` and ``random_fleet``, to
+            play them in random turns; 0 draws none and plays the data as they are, with the fleet of ``random_fleet``'s own
+            seed and the same ranges, for evaluation.
     """
 
     dataset: str = "citylearn_challenge_2022_phase_all"
@@ -79,6 +89,8 @@ class CommunityEnvConfig:
     reward_weights: Mapping[str, float] = field(default_factory=lambda: asdict(RewardWeights()))
     team_share: float = 1.0
     ranges: Mapping[str, Sequence[float]] | None = None
+    features: Sequence[str] | None = None
+    actions: Sequence[str] | None = None
     memory: bool = False
     forecast_noise: float = 0.0
     padded: bool = False
@@ -86,23 +98,44 @@ class CommunityEnvConfig:
     communities: Sequence[Mapping[str, Any]] | None = None
     random_buildings: int | None = None
     load_scaling: tuple[float, float] | None = None
+    random_fleet: Mapping[str, Any] | None = None
     variants: int = 1
 
     def __post_init__(self) -> None:
-        check_engine(self.engine)
-        if not 0.0 <= self.team_share <= 1.0:
-            raise ConfigError(
-                f"team_share is {self.team_share}; give a number from 0 (each agent its own reward) to 1 (one team reward)."
-            )
-        if not 0.0 <= self.forecast_noise <= 1.0:
-            raise ConfigError(
-                f"forecast_noise is {self.forecast_noise}; give a share of each forecast's range between 0 and 1."
-            )
+        self._check_types()
+        check_limits(self, ENVIRONMENT)
+        from_mapping(RewardWeights, self.reward_weights, "reward_weights")
+        self._check_fleet()
         for text in (self.buildings, self.held_out):
             if isinstance(text, str):
                 positions(text)
         self._check_modes()
-        self.each()
+
+    def _check_types(self) -> None:
+        """Refuse values of other types than the annotations; lists become tuples where those say so."""
+        if isinstance(self.engine, str):
+            check_engine(self.engine)
+        for key in ("buildings", "held_out"):
+            value = getattr(self, key)
+            entries = value if isinstance(value, (list, tuple, range)) else [value]
+            if any(is_scalar(entry, int) for entry in entries):
+                text = ",".join(map(str, entries))
+                raise ConfigError(f"{key} is {value!r}; expected names, or positions as text. Write {text!r} for positions.")
+        if self.communities is not None and not isinstance(self.communities, (list, tuple)):
+            raise ConfigError(f"communities is {self.communities!r}; expected a list with the keys of each community.")
+        values = {name: getattr(self, name) for name in _annotations()}
+        for name, value in checked_keys(_annotations(), values, "").items():
+            object.__setattr__(self, name, value)  # the dataclass is frozen
+
+    def _check_fleet(self) -> None:
+        if self.random_fleet is None:
+            return
+        from rllib_citylearn.datasets.fleets import FleetSpec
+
+        try:
+            FleetSpec.from_dict(self.random_fleet)
+        except ConfigError as error:
+            raise ConfigError(f"random_fleet: {error}") from error
 
     @classmethod
     def from_dict(cls, config: Mapping[str, Any]) -> CommunityEnvConfig:
@@ -111,41 +144,54 @@ class CommunityEnvConfig:
         unknown = sorted(set(config) - known)
         if unknown:
             raise ConfigError(f"env_config has no key {', '.join(map(repr, unknown))}; it knows {', '.join(sorted(known))}.")
-        values = dict(config)
-        if values.get("window") is not None:
-            first, last = values["window"]
-            values["window"] = (int(first), int(last))
-        return cls(**values)
+        return cls(**config)
 
     @property
     def draws(self) -> bool:
         """Whether an environment draws its buildings or their loads."""
-        return self.variants > 0 and (self.random_buildings is not None or self.load_scaling is not None)
+        return self.variants > 0 and any(
+            drawn is not None
+            for part in self.each()
+            for drawn in (part.random_buildings, part.load_scaling, part.random_fleet)
+        )
 
     def each(self) -> list[CommunityEnvConfig]:
-        """The config of every community, one where ``communities`` is None."""
+        """The config of every community, one where ``communities`` is None; where there are several, each of one variant."""
         if self.communities is None:
             return [self]
-        shared = replace(self, communities=None)
-        return [self._one(shared, own) for own in self.communities]
+        shared = replace(self, communities=None, variants=min(self.variants, 1))
+        return [self._one(shared, own, f"communities[{i}]") for i, own in enumerate(self.communities)]
 
     @staticmethod
-    def _one(shared: CommunityEnvConfig, own: Mapping[str, Any]) -> CommunityEnvConfig:
-        of_communities = {"dataset", "buildings", "held_out", "window", "starts", "random_seed", "random_buildings"}
+    def _one(shared: CommunityEnvConfig, own: Mapping[str, Any], where: str) -> CommunityEnvConfig:
+        of_communities = {
+            "dataset",
+            "buildings",
+            "held_out",
+            "window",
+            "starts",
+            "random_seed",
+            "random_buildings",
+            "load_scaling",
+        }
         unknown = sorted(set(own) - of_communities)
         if unknown:
             raise ConfigError(
                 f"A community of env_config['communities'] has the key {', '.join(map(repr, unknown))}; what can differ "
                 f"from one to another is {', '.join(sorted(of_communities))}. Put the rest beside 'communities'."
             )
-        window = own.get("window", shared.window)
-        return replace(shared, **{**own, "window": None if window is None else (int(window[0]), int(window[1]))})
+        try:
+            return replace(shared, **own)
+        except ConfigError as error:
+            raise ConfigError(within(where, str(error), of_communities)) from error
 
     def held_out_config(self) -> CommunityEnvConfig:
         """The community of the held-out buildings as the data have it, to judge what was learnt on the others.
 
-        Nothing is drawn but the start of an episode, and ranges are those of the training buildings, so that a number means
-        the same. They are read from the data, which have to be at hand.
+        Nothing is drawn but the start of an episode, and forecasts are as good as the data's. Ranges, and what padded agents
+        see and set, are those of the training buildings, so that a policy finds the spaces that it was trained with. They
+        are read from the data, which have to be at hand. Where training draws ``random_buildings``, agents are places here
+        too, as many as there are held-out buildings.
 
         Raises:
             ConfigError: no building is held out, or the config is of several communities.
@@ -156,15 +202,22 @@ class CommunityEnvConfig:
             raise ConfigError(
                 "A config of held-out buildings needs 'held_out' and no 'communities'; say which buildings to hold out."
             )
+        table = training_features(self, Site.of(self))
+        seen, done = self.features, self.actions
+        if self.padded:
+            seen = tuple(feature.name for feature in table.features) if seen is None else seen
+            done = table.actions if done is None else done
         return replace(
             self,
             buildings=self.held_out,
             held_out=None,
-            ranges=training_features(self, Site.of(self)).ranges,
+            ranges=table.ranges,
+            features=seen,
+            actions=done,
             random_initial_soc=False,
-            random_buildings=None,
+            forecast_noise=0.0,
             load_scaling=None,
-            variants=1,
+            variants=0 if self.random_buildings is not None or self.random_fleet is not None else 1,
         )
 
     def _check_modes(self) -> None:
@@ -176,19 +229,23 @@ class CommunityEnvConfig:
             "communities and random_buildings need padded=True, since their buildings differ from episode to episode": (
                 not self.padded and (self.communities is not None or self.random_buildings is not None)
             ),
-            f"random_buildings is {self.random_buildings}; expected at least 1": (
-                self.random_buildings is not None and self.random_buildings < 1
-            ),
-            f"load_scaling is {self.load_scaling}; expected the lowest and the highest factor, 0 < lowest <= highest": (
-                self.load_scaling is not None
-                and not (len(self.load_scaling) == 2 and 0 < self.load_scaling[0] <= self.load_scaling[1] < float("inf"))
-            ),
-            f"variants is {self.variants}; expected 0 or more": self.variants < 0,
-            f"variants is {self.variants}, but without load_scaling or random_buildings they would all be the same; "
-            "give one of these, or leave variants out": (
-                self.variants > 1 and self.load_scaling is None and self.random_buildings is None
+            "features and actions are of padded agents; set padded=True, or leave them out": (
+                not self.padded and (self.features is not None or self.actions is not None)
             ),
         }
         found = [sentence for sentence, fault in faults.items() if fault]
         if found:
             raise ConfigError("This env_config can't work: " + "; ".join(found) + ".")
+        self.each()  # finishes and checks every community
+        if self.variants > 1 and not self.draws:
+            raise ConfigError(
+                f"variants is {self.variants}, but without load_scaling, random_buildings or random_fleet they would all be "
+                "the same; give one of these, or leave variants out."
+            )
+
+
+@cache
+def _annotations() -> dict[str, Any]:
+    """Types of the config's keys."""
+    hints = get_type_hints(CommunityEnvConfig)
+    return {entry.name: hints[entry.name] for entry in fields(CommunityEnvConfig)}

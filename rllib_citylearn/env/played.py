@@ -57,13 +57,13 @@ def _close(one: Mapping[str, Any], two: Mapping[str, Any], agent: str, tolerance
     return a.shape == b.shape and bool(np.allclose(a, b, rtol=0.0, atol=tolerance))
 
 
-def play(env: Any, choose: Callable[[], Mapping[str, Any]], *, seed: int, start: int | None = None) -> PlayedEpisode:
+def play(env: Any, choose: Callable[[], Mapping[str, Any]], *, seed: int | None, start: int | None = None) -> PlayedEpisode:
     """One episode, or as much of it as it should have where it doesn't end.
 
     Args:
         env: the environment.
         choose: the actions of the next step, by agent.
-        seed: of the reset.
+        seed: of the reset; None goes on after the last one.
         start: time step of the data to start at; None leaves it to the environment.
     """
     observation, _ = env.reset(seed=seed, options=None if start is None else {"start": start})

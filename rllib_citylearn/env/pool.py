@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from rllib_citylearn.env.building import Site, training_features
+from rllib_citylearn.env.building import Site, common_table, training_features
 from rllib_citylearn.env.config import CommunityEnvConfig
 from rllib_citylearn.env.vector_env import CommunityVectorEnv
-from rllib_citylearn.env.views import CentralView, OwnView, PaddedView, View, shared_features, widest_ranges
+from rllib_citylearn.env.views import CentralView, OwnView, PaddedView, View, shared_features
+from rllib_citylearn.errors import ConfigError
 
 
 class CommunityPool:
@@ -29,9 +30,16 @@ class CommunityPool:
     def __init__(self, config: CommunityEnvConfig, *, turn: int = 0, turns: int = 1, instance: Sequence[int] = ()) -> None:
         parts = config.each()
         sites = [Site.of(part) for part in parts]
-        if config.ranges is None and (config.communities is not None or config.random_buildings is not None):
-            ranges = widest_ranges([training_features(part, site) for part, site in zip(parts, sites, strict=True)])
-            parts = [replace(part, ranges=ranges) for part in parts]
+        self._takes_turns = config.communities is not None or config.random_buildings is not None
+        self._draws_fleets = config.random_fleet is not None
+        if (self._takes_turns or (self._draws_fleets and config.padded)) and None in (
+            config.ranges,
+            config.features,
+            config.actions,
+        ):
+            config = replace(config, **common_table(config, sites))
+            parts = config.each()
+        self._config, self._site = config, sites[0]
         self.members = [member for member in range(len(parts)) for _ in range(max(1, config.variants))]
         self.vectors = [
             CommunityVectorEnv(parts[member], turn=turn, turns=turns, instance=(*instance, k), site=sites[member])
@@ -40,28 +48,46 @@ class CommunityPool:
         self._random = np.random.default_rng()
         self._order: list[int] = []
 
-    def next(self, seed: int | None = None) -> int:
-        """Which of ``vectors`` plays the next episode: all of them in a random order, then all in another.
+    def seed(self, seed: int) -> None:
+        """Make what follows the same as after the same seed before: the order of turns and all communities' episodes."""
+        for k, vector in enumerate(self.vectors):
+            vector.seed([seed, k])
+        self._random = np.random.default_rng([seed, len(self.vectors)])
+        self._order = []
 
-        Args:
-            seed: of the orders from here on; None goes on with what there is.
-        """
-        if seed is not None:
-            self._random = np.random.default_rng(seed)
-            self._order = []
+    def next(self) -> int:
+        """Which of ``vectors`` plays the next episode: all of them in a random order, then all in another."""
         if not self._order:
             self._order = self._random.permutation(len(self.vectors)).tolist()
         return self._order.pop()
 
-    def view(self, config: CommunityEnvConfig) -> View:
+    def view(self) -> View:
         """How agents see these communities."""
-        first = self.vectors[0]
+        config, first = self._config, self.vectors[0]
         if config.padded:
-            slots = config.communities is not None or config.random_buildings is not None
-            return PaddedView([vector.features for vector in self.vectors], slots=slots)
+            tables = [vector.features for vector in self.vectors]
+            return PaddedView(
+                tables,
+                features=config.features,
+                actions=config.actions,
+                slots=self._takes_turns,
+                alike=not self._draws_fleets,
+            )
+        if self._draws_fleets:
+            self._require_equal_chargers()
         if config.central_agent:
             return CentralView(first.features, shared_features(first.features, first.citylearn.buildings))
         return OwnView(first.features)
+
+    def _require_equal_chargers(self) -> None:
+        """Refuse fleets of unlike chargers where every building has spaces of its own, which can't change."""
+        tables = [training_features(self._config, self._site), *(vector.features for vector in self.vectors)]
+        devices = [[(a.features, a.actions, a.action_low, a.action_high) for a in table.agents] for table in tables]
+        if any(one != devices[0] for one in devices):
+            raise ConfigError(
+                "random_fleet draws chargers that differ from fleet to fleet, and the spaces of agents with them. Set "
+                "padded=True, which gives all the same spaces, or building_share 1 and v2g_share 0 or 1."
+            )
 
     def close(self) -> None:
         """Release CityLearn."""

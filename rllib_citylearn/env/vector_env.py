@@ -132,9 +132,7 @@ class CommunityVectorEnv:
             ConfigError: a start at which no episode of this length fits.
         """
         if seed is not None:
-            # Whatever follows a seed is the same after the same seed: the turns of starts and vehicles' drift, too.
-            self._random = np.random.default_rng(seed)
-            self._turn, self._episodes = self._first_turn, 0
+            self.seed(seed)
         which = np.arange(self.communities) if communities is None else np.asarray(communities, np.int64)
         chosen = [self._choose_start() for _ in which] if starts is None else [int(start) for start in starts]
         for start in chosen:
@@ -156,6 +154,11 @@ class CommunityVectorEnv:
         if self._noise is not None:
             self._noise.start(self.engine.observations, which, self._random)
         return self.engine.observations
+
+    def seed(self, seed: int | Sequence[int]) -> None:
+        """Make whatever follows the same as after the same seed before: the turns of starts and vehicles' drift, too."""
+        self._random = np.random.default_rng(seed)
+        self._turn, self._episodes = self._first_turn, 0
 
     def step(self, actions: npt.NDArray[Any], *, physical: bool = False) -> VectorStep:
         """One hour of all communities.

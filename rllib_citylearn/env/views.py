@@ -6,7 +6,8 @@ several communities, ``k`` says in which one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import gymnasium as gym
@@ -98,24 +99,40 @@ class PaddedView:
 
     Args:
         communities: their feature tables, all with the same ranges.
+        features: names of the features that agents see; None is those that any of the communities has.
+        actions: names of the actions that agents set; None is those that any of the communities has.
         slots: whether agents are the places ``building_1``, ``building_2``, ... that buildings of different communities take
             in turn, instead of the buildings of the one community.
+        alike: whether the buildings of that community have the same columns in all episodes.
+
+    Raises:
+        ConfigError: a community has features or actions that are not among those named.
     """
 
     physical = False
 
-    def __init__(self, communities: Sequence[CommunityFeatures], *, slots: bool) -> None:
-        self.features = merged_features(communities)
+    def __init__(
+        self,
+        communities: Sequence[CommunityFeatures],
+        *,
+        features: Sequence[str] | None = None,
+        actions: Sequence[str] | None = None,
+        slots: bool,
+        alike: bool = True,
+    ) -> None:
+        self.features = merged_features(communities, features)
         columns = [column for feature in self.features for column in feature.columns]
         used = {name for community in communities for name in community.actions}
-        self._actions = tuple(name for name in ACTIONS if name in used)
+        self._actions = _among("actions", ACTIONS, used, actions)
         self._columns_at = [np.array([columns.index(c) for c in table.columns], int) for table in communities]
         self._actions_at = [np.array([self._actions.index(a) for a in table.actions], int) for table in communities]
         self._width = len(columns)
         largest = max(communities, key=lambda table: len(table.agents))
         self._names = [f"building_{i}" if slots else agent.name for i, agent in enumerate(largest.agents, start=1)]
         self._sizes = [len(table.agents) for table in communities]
-        mask = np.ones((len(self._names), self._width), bool) if slots else communities[0].observation_mask
+        mask = np.full((len(self._names), self._width), slots or not alike)
+        if alike and not slots:
+            mask[:, self._columns_at[0]] = communities[0].observation_mask
         self.observation_spaces = {n: PaddedBox(self.features, mask[i]) for i, n in enumerate(self._names)}
         self.action_spaces = {n: gym.spaces.Box(-1.0, 1.0, (len(self._actions),), np.float32) for n in self._names}
 
@@ -197,11 +214,12 @@ class CentralView:
         return self._action_names
 
 
-def merged_features(communities: Sequence[CommunityFeatures]) -> tuple[Feature, ...]:
-    """Every feature that any community has, in the table's order.
+def merged_features(communities: Sequence[CommunityFeatures], names: Sequence[str] | None = None) -> tuple[Feature, ...]:
+    """Every feature that any community has, or all those named, in the table's order.
 
     Raises:
-        ConfigError: a feature has another range in one community than in another, so that a number would mean two things.
+        ConfigError: a feature has another range in one community than in another, so that a number would mean two things;
+            or one is not among those named.
     """
     merged: dict[str, Feature] = {}
     for feature in (feature for community in communities for feature in community.features):
@@ -211,16 +229,22 @@ def merged_features(communities: Sequence[CommunityFeatures]) -> tuple[Feature, 
                 f"{feature.name} has the range [{known.low}, {known.high}] in one community and [{feature.low}, "
                 f"{feature.high}] in another; build them with the same ranges."
             )
+    ranges = communities[0].ranges
+    for name in _among("features", FEATURES, merged, names):
+        low, high = ranges.get(name, (FEATURES[name].low, FEATURES[name].high))
+        merged.setdefault(name, replace(FEATURES[name], low=low, high=high))
     return tuple(merged[name] for name in FEATURES if name in merged)
 
 
-def widest_ranges(communities: Sequence[CommunityFeatures]) -> dict[str, tuple[float, float]]:
-    """For every feature that any community has, the range that holds those of all of them."""
-    widest: dict[str, tuple[float, float]] = {}
-    for feature in (feature for community in communities for feature in community.features):
-        low, high = widest.get(feature.name, (feature.low, feature.high))
-        widest[feature.name] = min(low, feature.low), max(high, feature.high)
-    return widest
+def _among(what: str, table: Iterable[str], used: Collection[str], names: Sequence[str] | None) -> tuple[str, ...]:
+    """``names``, or ``used`` where there are none, in the table's order."""
+    lacking = sorted(set(used) - set(names)) if names is not None else []
+    if lacking:
+        raise ConfigError(
+            f"The buildings have the {what} {', '.join(lacking)}, which are not among the {what} of env_config, those that "
+            "the policy was trained with. Choose buildings with no other devices, or train with such ones."
+        )
+    return tuple(name for name in table if name in (used if names is None else names))
 
 
 _PUBLIC = ("energy_simulation", "weather", "pricing", "carbon_intensity")

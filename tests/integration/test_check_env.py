@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from rllib_citylearn.env import CityLearnMultiAgentEnv, CommunityEnvConfig, check_env
 from rllib_citylearn.env.check import CHECKS
+from rllib_citylearn.env.pool import CommunityPool
 from rllib_citylearn.errors import ConfigError, EnvironmentCheckError
 from tests.small_data import with_buildings
 
@@ -27,7 +29,7 @@ def env_config(challenge_2022: Path, tmp_path_factory: pytest.TempPathFactory) -
     [
         {},
         {"central_agent": True, "random_initial_soc": True},
-        {"padded": True, "communities": [{}, {"buildings": "2", "window": (300, 420)}]},
+        {"padded": True, "communities": [{}, {"buildings": "2", "window": (300, 420)}, {"window": (310, 420)}]},
         {"load_scaling": (0.7, 1.4), "variants": 2, "starts": [1000, 1010, 1040]},
     ],
 )
@@ -46,6 +48,44 @@ def test_vehicles_and_heat(ev_data: Path, shared_datasets: Path, tmp_path: Path)
     report = check_env(heat, steps=5, episodes=1)
     assert set(report.skipped) <= {"no control", "engines"}
     assert "thermostats" in report.skipped["no control"]
+
+
+def test_a_building_without_actions_is_no_fault(env_config, tmp_path: Path):
+    folder = with_buildings(Path(env_config["dataset"]), tmp_path, ["Building_1", "Building_10"])
+    schema = json.loads((folder / "schema.json").read_text())
+    schema["buildings"]["Building_10"]["inactive_actions"] = ["electrical_storage"]
+    (folder / "schema.json").write_text(json.dumps(schema))
+    env = CityLearnMultiAgentEnv({**env_config, "dataset": str(folder), "episode_steps": 5})
+    assert env.action_spaces["Building_10"].shape == (0,)
+    assert "actions" in check_env(env, steps=5, episodes=1).passed
+
+
+def test_a_seed_is_of_every_community(env_config, monkeypatch):
+    """Starts, charge and errors of whoever plays later; a seed of the first community alone is found."""
+    parts = [{"buildings": "1"}, {"buildings": "2"}, {}]
+    chance = {"random_start": True, "random_initial_soc": True, "forecast_noise": 0.2}
+    env = CityLearnMultiAgentEnv({**env_config, **chance, "padded": True, "communities": parts})
+
+    def episodes(seed: int) -> list[np.ndarray]:
+        first = [env.reset(seed=seed if k == 0 else None)[0]["building_1"] for k in range(7)]
+        return [row.copy() for row in first]
+
+    def same(one: list[np.ndarray], other: list[np.ndarray]) -> bool:
+        return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+    assert same(episodes(3), episodes(3))
+    assert not same(episodes(3), episodes(4))
+
+    def first_alone(pool: CommunityPool, seed: int) -> None:
+        pool.vectors[0].seed(seed)
+        pool._order = [2, 1, 0]
+
+    monkeypatch.setattr(CommunityPool, "seed", first_alone)
+    assert not same(episodes(3), episodes(3))
+    for name in set(CHECKS) - {"seeds"}:
+        monkeypatch.delitem(CHECKS, name)
+    with pytest.raises(EnvironmentCheckError, match="seeds: the same seed and actions gave another episode"):
+        check_env(env, steps=4)
 
 
 class Faulty(CityLearnMultiAgentEnv):

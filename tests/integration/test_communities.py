@@ -99,6 +99,18 @@ def test_random_sub_communities(homes):
     assert len(whole.agents) == 6
 
 
+def test_one_community_of_several_is_drawn(homes):
+    parts = [{"buildings": "1-2"}, {"buildings": "3-6", "random_buildings": 2}, {"buildings": "1", "load_scaling": (2, 3)}]
+    env = CityLearnMultiAgentEnv({**homes, "padded": True, "communities": parts, "variants": 2})
+    names = [[agent.name for agent in vector.features.agents] for vector in env.communities.vectors]
+    loads = [v.citylearn.buildings[0].energy_simulation.non_shiftable_load.sum() for v in env.communities.vectors]
+    assert env.communities.members == [0, 0, 1, 1, 2, 2]
+    assert names[0] == names[1] == ["Building_1", "Building_2"]
+    assert names[2] != names[3]
+    assert all(len(drawn) == 2 and set(drawn) < {f"Building_{n}" for n in (3, 4, 5, 6)} for drawn in names[2:4])
+    assert loads[0] == loads[1] < min(loads[4:]) < max(loads[4:])
+
+
 def physical(env: CityLearnMultiAgentEnv, name: str) -> np.ndarray:
     """An episode's values of a feature in physical units, ``[T, N]``."""
     feature = env.features.feature(name)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
-from itertools import pairwise
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import numpy as np
 
 from rllib_citylearn.errors import ConfigError
 
@@ -41,7 +43,13 @@ def from_mapping(kind: type[T], values: Any, where: str = "") -> T:
     try:
         return kind(**checked)
     except ConfigError as error:
-        raise ConfigError(f"{where}: {error}" if where else str(error)) from error
+        raise ConfigError(within(where, str(error), declared)) from error
+
+
+def within(where: str, sentence: str, keys: Collection[str]) -> str:
+    """``sentence`` about something in the section ``where``, whose name is put before the key if it begins with one."""
+    key = re.split(r"\W", sentence, maxsplit=1)[0]
+    return _join(where, sentence) if not where or key in keys else f"{where}: {sentence}"
 
 
 def checked_keys(kinds: Mapping[str, Any], values: Any, where: str) -> dict[str, Any]:
@@ -72,12 +80,12 @@ def checked(where: str, value: Any, kind: Any, expected: str | None = None) -> A
             checked(f"A key of {where}", key, str): checked(_join(where, key), entry, get_args(kind)[1])
             for key, entry in (value or {}).items()
         }
-    elif _shape(kind) is Sequence and isinstance(value, (list, tuple)):
+    elif _shape(kind) is Sequence and _shape_of(value) is Sequence:
         entries, anything = _entries(kind, len(value))
         if anything or len(entries) == len(value):
             made = (checked(f"{where}[{i}]", entry, entries[i]) for i, entry in enumerate(value))
-            return tuple(made) if get_origin(kind) is tuple else list(made)
-    elif value in get_args(kind) if get_origin(kind) is Literal else _is_scalar(value, kind):
+            return tuple(made) if get_origin(kind) is tuple or isinstance(value, tuple) else list(made)
+    elif value in get_args(kind) if get_origin(kind) is Literal else is_scalar(value, kind):
         return value
     raise ConfigError(f"{where} is {_given(value)}; expected {expected}.{_hint(value, kind)}")
 
@@ -88,31 +96,15 @@ def nearest(name: object, known: Collection[str]) -> str:
     return f" Did you mean {near[0]!r}?" if near else f" Known are {', '.join(sorted(known))}."
 
 
-def learning_rate_fault(name: str, value: Any) -> str | None:
-    """What is wrong with a learning rate, a number or a schedule ``[[environment step, rate], ...]``; None if nothing."""
-    if not isinstance(value, (list, tuple)):
-        return None if _is_positive(value) else f"{name}={value!r} has to be a number above 0 or a schedule"
-    if len(value) < 2 or not all(isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in value):
-        return f"{name}={value!r} has to be a schedule of two or more entries [environment step, rate]"
-    steps, rates = zip(*value, strict=True)
-    if not all(_is_positive(rate) for rate in rates):
-        return f"{name}={value!r} has to have rates above 0 only"
-    rising = all(_is_scalar(step, float) for step in steps) and all(a < b for a, b in pairwise(steps))
-    if not rising or steps[0] != 0:
-        return f"{name}={value!r} has to start at step 0 and its steps have to increase"
-    return None
-
-
-def _is_scalar(value: Any, kind: Any) -> bool:
+def is_scalar(value: Any, kind: Any) -> bool:
+    """Whether ``value`` is what ``bool``, ``int``, ``float`` (finite) or ``str`` means; numpy's numbers are numbers."""
     if isinstance(value, bool):  # which Python takes for a whole number
         return kind is bool
-    if kind is float and isinstance(value, float):
+    if kind is float and isinstance(value, float | np.floating):
         return math.isfinite(value)
-    return isinstance(value, int) if kind is float else kind in _WORDS and isinstance(value, kind)
-
-
-def _is_positive(value: Any) -> bool:
-    return _is_scalar(value, float) and value > 0
+    if kind in (int, float):
+        return isinstance(value, int | np.integer)
+    return kind in _WORDS and isinstance(value, kind)
 
 
 def _entries(kind: Any, length: int) -> tuple[tuple[Any, ...], bool]:
@@ -134,7 +126,7 @@ def _shape(kind: Any) -> Any:
 
 
 def _shape_of(value: Any) -> Any:
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, (list, tuple, range)):
         return Sequence
     return Mapping if isinstance(value, Mapping) else None if value is None else object
 
