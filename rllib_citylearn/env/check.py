@@ -16,6 +16,7 @@ import numpy as np
 
 from rllib_citylearn.env.community_env import CityLearnMultiAgentEnv
 from rllib_citylearn.env.config import ENGINES, CommunityEnvConfig
+from rllib_citylearn.env.metrics import INFO_KPIS
 from rllib_citylearn.env.played import PlayedEpisode, play, random_actions
 from rllib_citylearn.env.spaces import fault_of
 from rllib_citylearn.env.thermostats import DEVICES
@@ -185,8 +186,8 @@ def _ends(subject: _Subject) -> Iterator[str]:
         if ended != [False] * (length - 1) + [True]:
             yield f"an episode of {length} steps was truncated after {ended.index(True) + 1 if True in ended else 'none'}"
             continue
-        if "score" not in next(iter(episode.infos[-1].values())).get("episode", {}):
-            yield "info['episode'] with its score is missing from the last step"
+        if not next(iter(episode.infos[-1].values())).get(INFO_KPIS):
+            yield f"info[{INFO_KPIS!r}] with the episode's KPIs is missing from the last step"
         try:
             env.step(random_actions(env, subject.seed)())
             yield "a step after the end of the episode was taken; it has to be refused"

@@ -42,8 +42,9 @@ class CommunityEnvConfig:
         buildings: the buildings to keep: names, or positions as text (``1-5,7``); None keeps all.
         held_out: those of them to leave out, in the same forms, so that they can judge what was learnt on the others
             (``held_out_config``); None leaves none out.
-        window: first and last time step of the data to visit, both included; None is all of it.
-        episode_steps: length of an episode in time steps; None is the whole window.
+        window: first and last time step of the data to visit, both included; None is all of it. The last two are seen but
+            not simulated: CityLearn computes nothing in its last time step, and shows an hour's outcome in the next one.
+        episode_steps: length of an episode in time steps; None is the longest that the window allows.
         random_start: start each episode at a random step of the window (True) or at its beginning (False).
         starts: time steps at which episodes start in turn, instead of either; several runners take turns with them.
         random_initial_soc: fill each battery to a random level at the start of an episode, so that a learner sees the same

@@ -162,7 +162,7 @@ def faulty(env_config) -> Faulty:
         ("terms", "reward", "weighted sum"),
         ("terminates", "end of episodes", "terminated"),
         ("too long", "end of episodes", "truncated after none"),
-        ("no score", "end of episodes", "score is missing"),
+        ("no score", "end of episodes", "KPIs is missing"),
         ("goes on", "end of episodes", "has to be refused"),
         ("start", "seeds", "another episode"),
         ("wraps actions", "actions", "not clipped"),
