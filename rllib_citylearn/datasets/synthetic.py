@@ -39,7 +39,7 @@ from rllib_citylearn.files import new_directory, write_json, write_text
 SYNTHETIC_FILE = "synthetic.json"
 """Where a made-up community says what it was drawn from."""
 
-_MOST = {"buildings": 100_000, "days": 3650}
+_MOST = {"buildings": 100_000, "days": 3650, "seed": 2**32 - 1}
 SHARES = ("battery_share", "pv_share", "heat_pump_share", "tank_share", "vehicle_share")
 
 
@@ -50,7 +50,7 @@ class SyntheticSpec:
     Attributes:
         buildings: how many, 1 to 100,000.
         days: how many from a Monday, the 1st of January, on, 2 to 3650.
-        seed: from which everything is drawn, 0 or more; also CityLearn's random seed.
+        seed: from which everything is drawn, 0 to 2^32 - 1; also CityLearn's random seed.
         battery_share: share of homes with a battery, 0 to 1. Homes that would have nothing to control get one too.
         pv_share: share with photovoltaics, 0 to 1.
         heat_pump_share: share that heat and cool with heat pumps, 0 to 1; the others take no electricity for it.
@@ -69,11 +69,10 @@ class SyntheticSpec:
 
     def __post_init__(self) -> None:
         for name, low in (("buildings", 1), ("days", 2), ("seed", 0)):
-            value, high = getattr(self, name), _MOST.get(name)
+            value, high = getattr(self, name), _MOST[name]
             whole = isinstance(value, int) and not isinstance(value, bool)
-            if not whole or value < low or (high is not None and value > high):
-                bounds = f"from {low} on" if high is None else f"from {low} to {high}"
-                raise ConfigError(f"{name} is {value!r}; give a whole number {bounds}.")
+            if not whole or not low <= value <= high:
+                raise ConfigError(f"{name} is {value!r}; give a whole number from {low} to {high}.")
         for name in SHARES:
             value = getattr(self, name)
             if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0.0 <= value <= 1.0:
