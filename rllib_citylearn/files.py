@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+_UNFINISHED = ".unfinished."
+"""In the names of directories that are being made; long enough that nobody else has one that is called so."""
 
 
 def write_text(path: Path, text: str) -> None:
@@ -43,11 +48,12 @@ def write_json(path: Path, value: Any) -> None:
 def new_directory(path: Path) -> Iterator[Path]:
     """Yield an empty directory that becomes ``path`` when the block ends well, and vanishes otherwise.
 
-    An existing ``path`` is replaced at the end, not before.
+    An existing ``path`` is replaced at the end, not before. What a killed process left of making the same directory is
+    removed first.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
-    try:
+    _remove_unfinished(path)
+    with _temporary_directory(path) as temporary:
         yield temporary
         temporary.chmod(0o755)
         if path.exists():
@@ -62,9 +68,57 @@ def new_directory(path: Path) -> Iterator[Path]:
             shutil.rmtree(old)
         else:
             temporary.rename(path)
+
+
+@contextmanager
+def _temporary_directory(path: Path) -> Iterator[Path]:
+    """An empty directory beside ``path``, locked while the block runs and gone if it fails."""
+    with _locked(path.parent):  # nobody takes it for a leftover before it has its own lock
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}{_UNFINISHED}"))
+        descriptor = os.open(temporary, os.O_RDONLY)
+        _lock(descriptor)
+    try:
+        yield temporary
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+    finally:
+        os.close(descriptor)
+
+
+def _remove_unfinished(path: Path) -> None:
+    """Remove directories of ``new_directory(path)`` whose process is gone: the system has released their locks."""
+    leftover = re.compile(re.escape(f".{path.name}{_UNFINISHED}") + "[a-z0-9_]{8}")
+    with _locked(path.parent):
+        for one in list(path.parent.iterdir()):
+            if not leftover.fullmatch(one.name) or one.is_symlink() or not one.is_dir():
+                continue
+            descriptor = os.open(one, os.O_RDONLY)
+            try:
+                if _lock(descriptor, wait=False):
+                    shutil.rmtree(one)
+            finally:
+                os.close(descriptor)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Keep others who make directories in ``folder`` out while the block runs."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        _lock(descriptor)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, *, wait: bool = True) -> bool:
+    """Lock a directory until it is closed; False if it is in use, or on a file system without locks."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def sha256(path: Path) -> str:

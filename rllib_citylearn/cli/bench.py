@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from rllib_citylearn.cli.json_output import write_result
 
 if TYPE_CHECKING:
     from rllib_citylearn.simulator.benchmark import EngineBenchmark
@@ -51,7 +51,6 @@ def run_engine(args: argparse.Namespace) -> int:
     for library in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[library] = "1"
     from rllib_citylearn.datasets import resolve
-    from rllib_citylearn.files import write_json
     from rllib_citylearn.simulator.benchmark import benchmark_engine
 
     def say(line: str) -> None:
@@ -60,12 +59,9 @@ def run_engine(args: argparse.Namespace) -> int:
     source = resolve(args.data, report=say)
     result = benchmark_engine(source.folder, seconds=args.seconds, say=say)
     figures = {**result.to_dict(), "data": source.name}
-    if args.json == "-":
-        print(json.dumps(figures, indent=2))
-        return 0
-    if args.json is not None:
-        write_json(Path(args.json), figures)
-    print(engine_table(result, source.name))
+    write_result(args.json, figures)
+    if args.json != "-":
+        print(engine_table(result, source.name))
     return 0
 
 

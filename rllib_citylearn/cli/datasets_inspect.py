@@ -21,7 +21,8 @@ def add_actions(actions: Any) -> None:
     describe = actions.add_parser(
         "describe",
         help="show buildings, devices, span and statistics of a data set",
-        description="Show what is in a data set and which engine can run it. Rates are a year's, however long the data are.",
+        description="Show what is in a data set and which engine can run it. Rates are a year's, however long the data are. "
+        "The exit status is 1 if the check finds errors.",
     )
     describe.set_defaults(run_action=_describe)
     for action in (check, describe):
@@ -50,10 +51,13 @@ def _describe(args: argparse.Namespace) -> int:
     from rllib_citylearn.datasets.description_text import description_text
 
     description = describe_dataset(find_folder(args.name, report=_report))
+    errors = description["findings"]["error"]
     if args.json != "-":
         print(description_text(description))
+        if errors:
+            print(f"\n{_count(errors, 'error')}: run `rllib-citylearn datasets check {args.name}`, which says what to mend.")
     write_result(args.json, description)
-    return 0
+    return 1 if errors else 0
 
 
 def _count(number: int, what: str) -> str:

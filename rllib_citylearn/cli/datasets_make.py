@@ -100,6 +100,8 @@ def _read_spec(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path} can't be read ({error.strerror}); give a JSON file with fields of FleetSpec.") from error
+    except RecursionError as error:
+        raise ConfigError(f"{path} is nested too deeply; give fields of FleetSpec, as in a fleet.json.") from error
     except ValueError as error:
         raise ConfigError(f"{path} is not valid JSON ({error}); give fields of FleetSpec, as in a fleet.json.") from error
     # The fleet.json of another data set has them among other things.

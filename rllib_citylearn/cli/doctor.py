@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import json
 import platform
 import re
 import shlex
 import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
-from rllib_citylearn.files import write_json
+from rllib_citylearn.cli.json_output import write_result
 
 EXPECTED = {
     "python": ">=3.11",
@@ -51,11 +49,9 @@ def run(args: argparse.Namespace) -> int:
         findings[package] = {"installed": installed, "expected": expected, "fine": _fits(installed, expected)}
     repair = _repair([package for package, finding in findings.items() if not finding["fine"]])
     content = {"fine": not repair, "versions": findings, "repair": repair}
+    write_result(args.json, content)
     if args.json == "-":
-        print(json.dumps(content, indent=2, allow_nan=False))
         return 1 if repair else 0
-    if args.json is not None:
-        write_json(Path(args.json), content)
     for package, finding in findings.items():
         mark = "ok   " if finding["fine"] else "WRONG"
         print(f"{mark} {package:<12} {finding['installed'] or 'missing':<14} expected {finding['expected']}")

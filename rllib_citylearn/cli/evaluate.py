@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shlex
 import sys
 from pathlib import Path
 from typing import Any
 
 from rllib_citylearn.baselines import BASELINES
+from rllib_citylearn.cli.json_output import write_result
 from rllib_citylearn.errors import EngineError
 
 COMPARED = ("no-control", "bau")
@@ -72,7 +72,6 @@ def run(args: argparse.Namespace) -> int:
     from rllib_citylearn.evaluation.selection import parse_window
     from rllib_citylearn.evaluation.specs import spec_for
     from rllib_citylearn.evaluation.table import kpi_table
-    from rllib_citylearn.files import write_json
 
     engine = FAST if args.engine is None else args.engine
     check_engine(engine)
@@ -105,10 +104,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json is not None:
         results = [evaluation.to_dict() for evaluation in evaluations[: len(asked)]]
         content: Any = results[0] if len(results) == 1 else results
-        if args.json == "-":
-            print(json.dumps(content, indent=2, allow_nan=False))
-        else:
-            write_json(Path(args.json), content)
+        write_result(args.json, content)
     if args.json != "-":
         print(kpi_table(evaluations))
         print("Everything is over the same community without control; lower is better.")

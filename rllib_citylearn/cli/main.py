@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from rllib_citylearn import __version__
 from rllib_citylearn.cli import bench, datasets, doctor, evaluate, export, serve, train
+from rllib_citylearn.cli.json_output import check_result_file
 from rllib_citylearn.errors import UserError
 from rllib_citylearn.local_ray import prepare_environment
 
@@ -32,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = build_parser().parse_args(arguments)
     prepare_environment()  # before any command imports Ray
     try:
+        check_result_file(getattr(args, "json", None))
         status: int = args.run(args)
     except UserError as error:
         print(f"rllib-citylearn {args.command}: {error}", file=sys.stderr)

@@ -102,7 +102,7 @@ def locked(cache: Path, name: str) -> Iterator[None]:
 
 def remove_leftovers(cache: Path, name: str) -> None:
     """Remove what a killed process left of fetching a data set; the cache is locked, so nobody is at it."""
-    leftover = re.compile(rf"\.{re.escape(name)}\.(old\.)?[a-z0-9_]{{8}}")
+    leftover = re.compile(rf"\.{re.escape(name)}\.(old\.|unfinished\.)?[a-z0-9_]{{8}}")
     for path in (cache / "datasets").iterdir():
         if leftover.fullmatch(path.name) and path.is_dir():
             shutil.rmtree(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,6 +16,9 @@ _OLD_OBSERVATION = re.compile(
     r".*_predicted_\d+h|(cooling|heating)_device_cop|indoor_dry_bulb_temperature_(set_point|delta)"
 )
 _HOURLY_FILES = ("energy_simulation", "weather", "carbon_intensity", "pricing")
+_DAY_S = 86400
+_DEEPEST = 50
+_NESTED = f"nested deeper than the {_DEEPEST} levels that a CityLearn schema may have. Get the data set again."
 _HOW_TO_UPGRADE = (
     "Bring the folder to the current format with "
     "`rllib_citylearn.datasets.upgrade_folder(old, new, random_seed=...)`, or give its folder or name wherever a data set "
@@ -37,6 +41,10 @@ def read_description(folder: Path) -> dict[str, Any]:
         ) from error
     except ValueError as error:
         raise DatasetError(f"{path} is not valid JSON ({error}). Get the data set again.") from error
+    except RecursionError as error:
+        raise DatasetError(f"{path} is {_NESTED}") from error
+    if any(depth > _DEEPEST for _, depth, _ in _values(description)):
+        raise DatasetError(f"{path} is {_NESTED}")
     if not isinstance(description, dict) or not isinstance(description.get("buildings"), dict):
         raise DatasetError(f"{path} is not a CityLearn schema: it has no 'buildings'. Give a data set's schema.json.")
     return description
@@ -76,6 +84,7 @@ def check_shape(description: Mapping[str, Any]) -> None:
     seed = description.get("random_seed")
     if seed is not None and (not isinstance(seed, int) or isinstance(seed, bool)):
         raise DatasetError(f"The schema's 'random_seed' is {seed!r}; a whole number was expected. Mend schema.json.")
+    _check_numbers(description)
     for group in ("observations", "actions", "buildings"):
         _check_entries(group, description.get(group, {}))
     for name, building in description["buildings"].items():
@@ -84,6 +93,44 @@ def check_shape(description: Mapping[str, Any]) -> None:
             names = building.get(key) or []
             if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
                 raise DatasetError(f"'{key}' of {name} is {names!r}; a list of names was expected. Mend schema.json.")
+
+
+def _check_numbers(description: Mapping[str, Any]) -> None:
+    """Refuse a span that is none, and numbers that JSON does not have."""
+    for where, _, value in _values(description):
+        if isinstance(value, float) and not math.isfinite(value):
+            raise DatasetError(f"The schema has {value} for {where}; a number was expected. Mend schema.json.")
+    seconds = description.get("seconds_per_time_step")
+    known = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
+    if seconds is not None and not (known and 1 <= seconds <= _DAY_S):
+        raise DatasetError(
+            f"The schema's 'seconds_per_time_step' is {seconds!r}; a number from 1 to {_DAY_S} was expected, 3600 for "
+            "hours. Mend schema.json."
+        )
+    first, last = (description.get(f"simulation_{end}_time_step") for end in ("start", "end"))
+    for end, step in (("start", first), ("end", last)):
+        is_whole = isinstance(step, (int, float)) and not isinstance(step, bool) and step == int(step)
+        if step is not None and not (is_whole and step >= 0):
+            raise DatasetError(
+                f"The schema's 'simulation_{end}_time_step' is {step!r}; a time step's number, 0 or more, was expected. "
+                "Mend schema.json."
+            )
+    if first is not None and last is not None and first > last:
+        raise DatasetError(
+            f"The schema's simulation ends at time step {last}, before it starts at {first}. Mend schema.json."
+        )
+
+
+def _values(description: Any) -> Iterator[tuple[str, int, Any]]:
+    """Path, depth and value of everything in a schema, without recursion."""
+    waiting = [("", 0, description)]
+    while waiting:
+        where, depth, value = waiting.pop()
+        yield where, depth, value
+        if isinstance(value, Mapping):
+            waiting += [(f"{where}.{key}" if where else str(key), depth + 1, item) for key, item in value.items()]
+        elif isinstance(value, list):
+            waiting += [(f"{where}[{k}]", depth + 1, item) for k, item in enumerate(value)]
 
 
 def _check_entries(group: str, entries: Any) -> None:
@@ -141,6 +188,7 @@ def check_folder(folder: Path) -> dict[str, Any]:
         DatasetError: what is wrong, with which file.
     """
     description = read_description(folder)
+    check_shape(description)
     check_schema_version(description)
     included = {name: b for name, b in description["buildings"].items() if b.get("include", True)}
     for name, building in included.items():
@@ -176,6 +224,8 @@ def _check_series(path: Path, last: int) -> None:
             rows = csv.reader(file)
             titles = next(rows, [])
             lengths = [len(row) for row in rows if row]
+    except OSError as error:
+        raise DatasetError(f"{path} can't be read ({error.strerror}). Mend its permissions or get it again.") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise DatasetError(f"{path} is not a CSV file ({error}). Get the data set again.") from error
     old = [title for title in titles if not re.fullmatch(r"[a-z0-9_]+", title)]

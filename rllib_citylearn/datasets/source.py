@@ -178,6 +178,17 @@ def list_datasets(cache: Path | None = None) -> list[dict[str, Any]]:
 
 def _as_path(name_or_path: str | Path) -> Path | None:
     """The folder that is meant, or None if a name is."""
+    try:
+        return _found(name_or_path)
+    except (OSError, ValueError, RuntimeError) as error:
+        # No permission, a name that is too long, a zero byte, the home of a user who does not exist
+        raise DatasetError(
+            f"{str(name_or_path)[:200]!r} can't be looked into ({getattr(error, 'strerror', None) or error}). Give the "
+            "folder of a CityLearn data set that can be read, or the name of one."
+        ) from error
+
+
+def _found(name_or_path: str | Path) -> Path | None:
     text = str(name_or_path)
     path = Path(text).expanduser()
     if path.is_file() and path.suffix == ".json":

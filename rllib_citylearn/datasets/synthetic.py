@@ -19,7 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from rllib_citylearn import __version__
-from rllib_citylearn.datasets.fleets.laying import add_fleet, check_target
+from rllib_citylearn.datasets.fleets.calendar import Calendar
+from rllib_citylearn.datasets.fleets.laying import add_fleet
 from rllib_citylearn.datasets.fleets.spec import FleetSpec
 from rllib_citylearn.datasets.synthetic_devices import Home, home_entry, schema_frame
 from rllib_citylearn.datasets.synthetic_series import (
@@ -33,13 +34,14 @@ from rllib_citylearn.datasets.synthetic_series import (
     solar_w_per_kw,
     space_heat_kwh,
 )
+from rllib_citylearn.datasets.target import check_target, new_dataset
 from rllib_citylearn.errors import ConfigError
-from rllib_citylearn.files import new_directory, write_json, write_text
+from rllib_citylearn.files import write_json, write_text
 
 SYNTHETIC_FILE = "synthetic.json"
 """Where a made-up community says what it was drawn from."""
 
-_MOST = {"buildings": 100_000, "days": 3650}
+_MOST = {"buildings": 100_000, "days": 3650, "seed": 2**32 - 1}
 SHARES = ("battery_share", "pv_share", "heat_pump_share", "tank_share", "vehicle_share")
 
 
@@ -50,7 +52,7 @@ class SyntheticSpec:
     Attributes:
         buildings: how many, 1 to 100,000.
         days: how many from a Monday, the 1st of January, on, 2 to 3650.
-        seed: from which everything is drawn, 0 or more; also CityLearn's random seed.
+        seed: from which everything is drawn, 0 to 2^32 - 1; also CityLearn's random seed.
         battery_share: share of homes with a battery, 0 to 1. Homes that would have nothing to control get one too.
         pv_share: share with photovoltaics, 0 to 1.
         heat_pump_share: share that heat and cool with heat pumps, 0 to 1; the others take no electricity for it.
@@ -69,11 +71,10 @@ class SyntheticSpec:
 
     def __post_init__(self) -> None:
         for name, low in (("buildings", 1), ("days", 2), ("seed", 0)):
-            value, high = getattr(self, name), _MOST.get(name)
+            value, high = getattr(self, name), _MOST[name]
             whole = isinstance(value, int) and not isinstance(value, bool)
-            if not whole or value < low or (high is not None and value > high):
-                bounds = f"from {low} on" if high is None else f"from {low} to {high}"
-                raise ConfigError(f"{name} is {value!r}; give a whole number {bounds}.")
+            if not whole or not low <= value <= high:
+                raise ConfigError(f"{name} is {value!r}; give a whole number from {low} to {high}.")
         for name in SHARES:
             value = getattr(self, name)
             if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0.0 <= value <= 1.0:
@@ -94,7 +95,7 @@ def make_community(spec: SyntheticSpec, target: str | Path, *, force: bool = Fal
         ``target``.
 
     Raises:
-        DatasetError: the target is there.
+        DatasetError: the target is there or can't be written.
     """
     target = Path(target)
     check_target(target, force=force)
@@ -104,7 +105,7 @@ def make_community(spec: SyntheticSpec, target: str | Path, *, force: bool = Fal
     flags = _draw_devices(spec)
     description = schema_frame(spec.seed, len(hours.hour))
     calendar = [f"{m},{h},{d},0,,,," for m, h, d in zip(hours.month, hours.hour, hours.day_type, strict=True)]
-    with new_directory(target) as folder:
+    with new_dataset(target) as folder:
         _write_place(folder, place, np.random.default_rng([spec.seed, 1]))
         for n in range(spec.buildings):
             name, random = f"Building_{n + 1}", np.random.default_rng([spec.seed, 2, n])
@@ -113,7 +114,7 @@ def make_community(spec: SyntheticSpec, target: str | Path, *, force: bool = Fal
             description["buildings"][name] = home_entry(name, home, place, random)
         if spec.vehicle_share > 0.0:
             fleet = FleetSpec(seed=spec.seed, building_share=spec.vehicle_share)
-            description, _ = add_fleet(folder, description, fleet)
+            description, _ = add_fleet(folder, description, Calendar.of(hours.hour, hours.day_type), fleet)
         write_json(folder / "schema.json", description)
         write_json(folder / SYNTHETIC_FILE, {"made_by": f"rllib_citylearn {__version__}", "spec": asdict(spec)})
     return target

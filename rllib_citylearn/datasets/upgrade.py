@@ -87,8 +87,8 @@ def upgrade_folder(source: Path, target: Path, *, random_seed: int) -> None:
         DatasetError: the folder holds something whose counterpart in the current format is not known.
     """
     old = read_description(source)
-    series = [path for path in sorted(source.glob("*.csv")) if path.name not in machine_files(old)]
-    texts = {path.name: path.read_text(encoding="utf-8-sig") for path in series}
+    series = [path for path in _series_of(source) if path.name not in machine_files(old)]
+    texts = {path.name: _text(path) for path in series}
     if is_current(old) and all(_has_current_titles(text) for text in texts.values()):
         description = _seeded(old, random_seed)
     else:
@@ -114,13 +114,28 @@ def needs_upgrade(folder: Path) -> bool:
     check_shape(description)
     if not is_current(description) or has_washing_machines(description):
         return True
-    return any(_has_old_titles(path) for path in folder.glob("*.csv"))
+    return any(_has_old_titles(path) for path in _series_of(folder))
+
+
+def _series_of(folder: Path) -> list[Path]:
+    """CSV files, sorted; a folder or a broken link that is called so is none."""
+    return [path for path in sorted(folder.glob("*.csv")) if path.is_file()]
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{path} can't be read ({error}). Get the data set again.") from error
 
 
 def _has_old_titles(path: Path) -> bool:
     """Whether every column of a file is one that CityLearn 2.x's series had, and none is a current one."""
-    with path.open(encoding="utf-8-sig", errors="replace") as file:
-        titles = _titles(file.readline())
+    try:
+        with path.open(encoding="utf-8-sig", errors="replace") as file:
+            titles = _titles(file.readline())
+    except (OSError, csv.Error) as error:
+        raise DatasetError(f"{path} can't be read ({error}). Mend its permissions or get it again.") from error
     matches = [_TITLE.fullmatch(title.strip()) for title in titles]
     return bool(titles) and all(match is not None and match["quantity"] in _COLUMNS for match in matches)
 

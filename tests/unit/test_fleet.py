@@ -172,7 +172,11 @@ def test_data_that_begins_late_in_a_day_keeps_its_days() -> None:
 
 @pytest.fixture(scope="module")
 def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_current(tmp_path_factory.mktemp("fleet") / "toy")
+    folder = write_current(tmp_path_factory.mktemp("fleet") / "toy")
+    description = json.loads((folder / "schema.json").read_text())
+    description |= {"seconds_per_time_step": 3600, "reward_function": {"type": "citylearn.reward_function.RewardFunction"}}
+    (folder / "schema.json").write_text(json.dumps(description))
+    return folder
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_one_others(toy: Path, tmp_path: Path) -> None:

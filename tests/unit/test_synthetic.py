@@ -108,7 +108,7 @@ def test_every_home_has_something_to_control(tmp_path: Path) -> None:
         ({"buildings": 0}, "buildings is 0; give a whole number from 1 to 100000"),
         ({"buildings": 2.5}, "buildings is 2.5"),
         ({"days": 1}, "days is 1; give a whole number from 2"),
-        ({"seed": "x"}, "seed is 'x'; give a whole number from 0 on"),
+        ({"seed": "x"}, "seed is 'x'; give a whole number from 0 to 4294967295"),
         ({"pv_share": -0.5}, "pv_share is -0.5; give a share of the homes, a number from 0 to 1"),
         ({"vehicle_share": 1.5}, "vehicle_share is 1.5"),
     ],

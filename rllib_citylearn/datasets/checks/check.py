@@ -41,6 +41,20 @@ def check_dataset(folder: str | Path) -> list[Finding]:
     return findings.sorted()
 
 
+def structural_errors(folder: str | Path) -> list[Finding]:
+    """The errors of ``check_dataset`` that the schema alone, and the presence of its files, show.
+
+    Args:
+        folder: the data set's, with ``schema.json``.
+    """
+    findings = Findings()
+    data = open_dataset(Path(folder), findings)
+    if data is not None:
+        check_files(data)
+        check_names(data)
+    return [finding for finding in findings.sorted() if finding.level == "error"]
+
+
 def open_dataset(folder: Path, findings: Findings) -> Dataset | None:
     """A data set whose schema can be relied on; None if it can't, which is among the findings then."""
     try:

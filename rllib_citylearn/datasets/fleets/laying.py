@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from rllib_citylearn import __version__
+from rllib_citylearn.datasets.checks.check import structural_errors
 from rllib_citylearn.datasets.content import SOURCE_FILE, folder_sha256
-from rllib_citylearn.datasets.fleets.calendar import read_calendar
+from rllib_citylearn.datasets.fleets.calendar import Calendar, read_calendar
 from rllib_citylearn.datasets.fleets.fleet import POWER_CURVE, VEHICLE_POWER_KW, Charger, Fleet, Vehicle, make_fleet
 from rllib_citylearn.datasets.fleets.schedule import charger_csv
 from rllib_citylearn.datasets.fleets.spec import SOURCES, FleetSpec
 from rllib_citylearn.datasets.schema import check_folder
+from rllib_citylearn.datasets.target import check_target, new_dataset
 from rllib_citylearn.errors import DatasetError
-from rllib_citylearn.files import new_directory, write_json, write_text
+from rllib_citylearn.files import write_json, write_text
 
 FLEET_FILE = "fleet.json"
 """Where a laid fleet says what it was drawn from."""
@@ -58,56 +60,53 @@ def lay_fleet(source: str | Path, target: str | Path, spec: FleetSpec, *, force:
         What was laid.
 
     Raises:
-        DatasetError: the source can't be used, or the target is there.
+        DatasetError: the source can't be used, or the target is there or can't be written.
     """
     source, target = Path(source), Path(target)
     check_target(target, force=force)
     if target.resolve() == source.resolve() or source.resolve() in target.resolve().parents:
         raise DatasetError(f"{target} lies in the data set that the fleet is laid over; choose a folder outside {source}.")
-    description = check_folder(source)
+    description = _sound_description(source)
+    calendar = read_calendar(source, description)
     replaced = {str(charger.get("charger_simulation")) for charger in _chargers_of(description)}
-    with new_directory(target) as folder:
+    with new_dataset(target) as folder:
         for path in sorted(source.rglob("*")):
             name = path.relative_to(source)
             left_out = str(name) in {"schema.json", SOURCE_FILE, FLEET_FILE} | replaced
             if path.is_file() and not left_out and not any(part.startswith(".") for part in name.parts):
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, folder / name)
-        new, fleet = add_fleet(folder, description, spec)
+        new, fleet = add_fleet(folder, description, calendar, spec)
         write_json(folder / "schema.json", new)
         write_json(folder / FLEET_FILE, _record(spec, fleet, folder_sha256(source)))
     return fleet
 
 
-def check_target(target: Path, *, force: bool) -> None:
-    """Refuse to write a data set where something is, unless it may be replaced.
-
-    Raises:
-        DatasetError: there is a file, or a folder that may not be replaced, or one that is no data set.
-    """
-    if not target.exists():
-        return
-    if not target.is_dir():
-        raise DatasetError(f"{target} is a file; give a folder for the data set.")
-    if not force:
-        raise DatasetError(f"{target} is there already; choose another folder, or replace it with --force (force=True).")
-    if any(target.iterdir()) and not (target / "schema.json").is_file():
-        raise DatasetError(f"{target} holds other things than a data set, so it is not replaced; choose another folder.")
+def _sound_description(source: Path) -> dict[str, Any]:
+    """The schema of a folder that CityLearn can run, so that what is made of it can be run too."""
+    description = check_folder(source)
+    errors = structural_errors(source)
+    if errors:
+        raise DatasetError(f"The data set in {source} can't be given a fleet. {errors[0].message}")
+    return description
 
 
-def add_fleet(folder: Path, description: Mapping[str, Any], spec: FleetSpec) -> tuple[dict[str, Any], Fleet]:
-    """Draw a fleet for the data set in ``folder`` and write the files of its chargers there.
+def add_fleet(
+    folder: Path, description: Mapping[str, Any], calendar: Calendar, spec: FleetSpec
+) -> tuple[dict[str, Any], Fleet]:
+    """Draw a fleet for a data set and write the files of its chargers.
 
     Args:
-        folder: where the series of its buildings lie.
+        folder: where the chargers' files go.
         description: the content of its schema, which is not changed.
+        calendar: its rows.
         spec: the fleet.
 
     Returns:
         The schema with the fleet, to be written, and the fleet.
     """
     names = [name for name, building in description["buildings"].items() if building.get("include", True)]
-    fleet = make_fleet(spec, read_calendar(folder, description), names)
+    fleet = make_fleet(spec, calendar, names)
     for c, charger in enumerate(fleet.chargers):
         write_text(folder / f"{charger.name}.csv", charger_csv(fleet, c))
     return schema_with_fleet(description, fleet), fleet

@@ -16,6 +16,11 @@ from rllib_citylearn.errors import ConfigError
 MOST_CHARGERS = sum(name.startswith("electric_vehicle_storage_") for name in ACTIONS)
 """Chargers of one building that the feature table has columns for."""
 
+MOST_SEED = 2**32 - 1
+"""As for CityLearn's random seed."""
+
+SHORTEST_DISTANCE_KM = 0.1
+
 SHORTEST_TRIP_H = 2
 """A vehicle that leaves is away for at least so many hours: one on its way, one in which it is announced."""
 
@@ -92,7 +97,7 @@ class FleetSpec:
     ``SOURCES`` says where the defaults come from.
 
     Attributes:
-        seed: from which everything is drawn, 0 or more.
+        seed: from which everything is drawn, 0 to 2^32 - 1.
         building_share: share of the buildings that get chargers, above 0 to 1; at least one building does.
         chargers_per_building: chargers (and vehicles) of such a building, 1 to 4.
         charger_powers_kw: powers of the chargers in kW, above 0 to 22, with their shares.
@@ -103,9 +108,9 @@ class FleetSpec:
         weekday_departure, weekday_arrival, weekend_departure, weekend_arrival: when vehicles leave and come back;
             holidays (day type 8) count as weekends.
         weekday_use, weekend_use: probability that a vehicle is driven on a day, 0 to 1.
-        distance_km: mean distance on a day on which it is driven, km, above 0. A trip for which the battery does not
+        distance_km: mean distance on a day on which it is driven, km, 0.1 to 1000. A trip for which the battery does not
             suffice is charged for elsewhere.
-        distance_std_km: its standard deviation, km, above 0.
+        distance_std_km: its standard deviation, km, above 0 to 1000.
         consumption_kwh_per_km: what driving takes, kWh/km, above 0 to 1.
         required_soc: lowest and highest state of charge that drivers want when they leave, above ``lowest_soc`` to 0.95;
             each driver wants one of them always, or less when the stay is too short for it.
@@ -140,8 +145,8 @@ class FleetSpec:
             _check_number(name, getattr(self, name), 0.0, 1.0)
         for name in ("building_share", "charger_efficiency", "battery_efficiency", "consumption_kwh_per_km", "margin"):
             _check_number(name, getattr(self, name), 0.0, 1.0, above=True)
-        for name in ("distance_km", "distance_std_km"):
-            _check_number(name, getattr(self, name), 0.0, 1000.0, above=True)
+        _check_number("distance_km", self.distance_km, SHORTEST_DISTANCE_KM, 1000.0)
+        _check_number("distance_std_km", self.distance_std_km, 0.0, 1000.0, above=True)
         _check_number("lowest_soc", self.lowest_soc, 0.05, 0.5)
         _check_shares("charger_powers_kw", self.charger_powers_kw, 0.0, 22.0)
         _check_shares("battery_capacities_kwh", self.battery_capacities_kwh, 10.0, 120.0)
@@ -154,10 +159,10 @@ class FleetSpec:
         self._check_hours()
 
     def _check_whole_numbers(self) -> None:
-        if not isinstance(self.seed, int) or isinstance(self.seed, bool) or self.seed < 0:
-            raise ConfigError(f"The fleet's seed is {self.seed!r}; give a whole number from 0 on.")
+        if not _is_whole(self.seed) or not 0 <= self.seed <= MOST_SEED:
+            raise ConfigError(f"The fleet's seed is {self.seed!r}; give a whole number from 0 to {MOST_SEED}.")
         chargers = self.chargers_per_building
-        if not isinstance(chargers, int) or isinstance(chargers, bool) or not 1 <= chargers <= MOST_CHARGERS:
+        if not _is_whole(chargers) or not 1 <= chargers <= MOST_CHARGERS:
             raise ConfigError(
                 f"chargers_per_building is {chargers!r}; give a whole number from 1 to {MOST_CHARGERS}, which is what the "
                 "feature table has columns for."
@@ -171,7 +176,7 @@ class FleetSpec:
                     raise ConfigError(f"{name} is {hours!r}; give an HourDistribution.")
                 _check_number(f"{name}.mean_h", hours.mean_h, 0.0, 24.0)
                 _check_number(f"{name}.std_h", hours.std_h, 0.0, 24.0, above=True)
-                whole = isinstance(hours.earliest_h, int) and isinstance(hours.latest_h, int)
+                whole = _is_whole(hours.earliest_h) and _is_whole(hours.latest_h)
                 if not (whole and 0 <= hours.earliest_h <= hours.latest_h <= 23):
                     raise ConfigError(
                         f"{name} lies between the hours {hours.earliest_h} and {hours.latest_h}; give whole hours from 0 "
@@ -214,14 +219,27 @@ def _from_json(name: str, value: Any) -> Any:
     return value
 
 
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a float can hold it: JSON knows ``true``, NaN and whole numbers without end."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
 def _check_number(name: str, value: Any, low: float, high: float, *, above: bool = False) -> None:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    if not (number and low <= value <= high and not (above and value <= low)):
+    if not (_is_number(value) and low <= value <= high and not (above and value <= low)):
         raise ConfigError(f"{name} is {value!r}; give a number {'above' if above else 'from'} {low:g} up to {high:g}.")
 
 
 def _pair(name: str, value: Any) -> tuple[float, float]:
-    if not isinstance(value, Sequence) or len(value) != 2 or not all(isinstance(v, (int, float)) for v in value):
+    if not isinstance(value, Sequence) or len(value) != 2 or not all(map(_is_number, value)):
         raise ConfigError(f"{name} is {value!r}; give two numbers, the lower one first.")
     return float(value[0]), float(value[1])
 
