@@ -249,9 +249,9 @@ def test_check_command(sound: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
 
 def test_describe_command(sound: Path, capsys: pytest.CaptureFixture[str]) -> None:
     edit_schema(sound, lambda d: d.update(seconds_per_time_step=900))  # an error, so that nothing is built
-    assert main(["datasets", "describe", str(sound)]) == 0
+    assert main(["datasets", "describe", str(sound)]) == 1
     assert "engine  none" in capsys.readouterr().out
-    assert main(["datasets", "describe", str(sound / "schema.json"), "--json", "-"]) == 0
+    assert main(["datasets", "describe", str(sound / "schema.json"), "--json", "-"]) == 1
     assert json.loads(capsys.readouterr().out)["findings"] == {"error": 1, "warning": 0}
 
 

@@ -98,6 +98,7 @@ BUILDINGS: list[Callable[[dict[str, Any]], object]] = [
     lambda d: d["buildings"]["Building_1"].update(chargers="a"),
     lambda d: d["buildings"]["Building_1"].update(chargers={"a": None}),
     lambda d: d["buildings"]["Building_1"].update(include=False),
+    lambda d: d["buildings"]["Building_1"]["electrical_storage"].update(type=None),
     lambda d: d["observations"].update(nonsense={"active": True}),
 ]
 

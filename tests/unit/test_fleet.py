@@ -175,6 +175,7 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = write_current(tmp_path_factory.mktemp("fleet") / "toy")
     description = json.loads((folder / "schema.json").read_text())
     description |= {"seconds_per_time_step": 3600, "reward_function": {"type": "citylearn.reward_function.RewardFunction"}}
+    description["buildings"]["Building_1"]["electrical_storage"]["attributes"]["nominal_power"] = 3.0
     (folder / "schema.json").write_text(json.dumps(description))
     return folder
 

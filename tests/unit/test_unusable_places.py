@@ -42,19 +42,20 @@ def said(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
 
 
 @pytest.mark.parametrize(
-    "out", ["/proc/x", "/dev/null/x", "/dev/null", "n" * 300, "n" * 250, "a\0b", "link", "dangling"], ids=lambda out: out[:9]
+    "out", ["/proc/x", "fifo/x", "fifo", "n" * 300, "n" * 250, "a\0b", "link", "dangling"], ids=lambda out: out[:9]
 )
 @pytest.mark.parametrize("command", ["synthesize", "add-vehicles"])
 def test_targets_that_can_not_be_made(homes: Path, said: Callable[..., str], out: str, command: str) -> None:
     parent = homes.parent
     before = folder_sha256(homes)
+    os.mkfifo(parent / "fifo")  # as a device, and no harm if it is replaced
     (parent / "link").symlink_to(homes)
     (parent / "dangling").symlink_to(parent / "nothing")
     first = [command, *TINY] if command == "synthesize" else [command, homes]
     text = said(*first, "--out", parent / out, "--force")
     assert "can't be written" in text or "choose" in text or "give" in text
     assert folder_sha256(homes) == before
-    assert sorted(path.name for path in parent.iterdir()) == ["dangling", "homes", "link"]
+    assert sorted(path.name for path in parent.iterdir()) == ["dangling", "fifo", "homes", "link"]
     assert (parent / "link").is_symlink()
 
 
@@ -67,11 +68,12 @@ def test_a_parent_that_is_write_protected(tmp_path: Path, monkeypatch: pytest.Mo
         make_community(SyntheticSpec(buildings=1, days=2), tmp_path / "out")
 
 
-@pytest.mark.parametrize("target", [".", "/proc/x", "/dev/null", "/dev/null/x", "n" * 300, "a\0b"], ids=lambda out: out[:9])
+@pytest.mark.parametrize("target", [".", "/proc/x", "fifo", "fifo/x", "n" * 300, "a\0b"], ids=lambda out: out[:9])
 def test_a_result_file_is_checked_before_the_work(tmp_path: Path, said: Callable[..., str], target: str) -> None:
+    os.mkfifo(tmp_path / "fifo")
     text = said("synthesize", *TINY, "--out", tmp_path / "out", "--json", tmp_path / target)
     assert "--json is" in text
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["fifo"]
 
 
 def test_a_result_file_in_a_new_folder_is_written(tmp_path: Path) -> None:

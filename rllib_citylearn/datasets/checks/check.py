@@ -42,7 +42,7 @@ def check_dataset(folder: str | Path) -> list[Finding]:
 
 
 def structural_errors(folder: str | Path) -> list[Finding]:
-    """The errors of ``check_dataset`` that the schema alone, and the presence of its files, show.
+    """The errors of ``check_dataset`` in the schema: its entries, the files it names, names and devices.
 
     Args:
         folder: the data set's, with ``schema.json``.
@@ -52,6 +52,7 @@ def structural_errors(folder: str | Path) -> list[Finding]:
     if data is not None:
         check_files(data)
         check_names(data)
+        check_devices(data)
     return [finding for finding in findings.sorted() if finding.level == "error"]
 
 
