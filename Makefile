@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PRESET ?= quick
 
 .DEFAULT_GOAL := help
-.PHONY: help install train test bench check docs format serve clean
+.PHONY: help install train test slow bench check docs format serve clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ serve: $(INSTALLED) ## Serve the newest run on http://127.0.0.1:8000
 
 test: $(INSTALLED) ## Run the tests a contributor needs (10 minutes at most on 2 cores)
 	@$(BIN)/python -m pytest -n 2 -m "not slow and not cluster and not container and not browser and not gpu"
+
+slow: $(INSTALLED) ## Run the slow tests: full years, every data set of the archive, a hundred buildings
+	@$(BIN)/python -m pytest -n 2 -m slow
 
 bench: $(INSTALLED) ## Measure the engine beside CityLearn on this machine
 	@$(BIN)/rllib-citylearn bench engine

@@ -234,3 +234,8 @@ def test_views_that_the_algorithm_has_no_use_for_are_refused(key: str) -> None:
     )
     with pytest.raises(ConfigError, match=f"env_config has {key}=.*train with another algorithm"):
         config.validate()
+
+
+def test_fleets_drawn_for_training_have_no_report() -> None:
+    with pytest.raises(ConfigError, match=r"environment\.random_fleet .* datasets add-vehicles"):
+        Preset.from_dict({"name": "x", "environment": {"random_fleet": {}}})
