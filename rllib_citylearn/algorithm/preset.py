@@ -130,7 +130,7 @@ class Preset:
     def _check(self) -> None:
         if self.environment.random_fleet is not None:
             raise ConfigError(
-                "environment.random_fleet is given, but a run is judged on its data set as it is, without such vehicles; lay "
+                "environment.random_fleet is given, but a run is judged on its data set as it is, without such cars; lay "
                 "a fleet over it with `rllib-citylearn datasets add-vehicles` and name the new folder."
             )
         runners = max(1, self.runners.num_env_runners)
