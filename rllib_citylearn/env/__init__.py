@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from rllib_citylearn.env.citylearn_env import community_features, make_citylearn_env
     from rllib_citylearn.env.community_env import CityLearnMultiAgentEnv
     from rllib_citylearn.env.config import CommunityEnvConfig
-    from rllib_citylearn.env.features import CommunityFeatures, Feature
+    from rllib_citylearn.env.feature_table import Feature
+    from rllib_citylearn.env.features import CommunityFeatures
     from rllib_citylearn.env.gym_env import CommunityGymEnv
     from rllib_citylearn.env.memory import Memory
     from rllib_citylearn.env.metrics import CommunityMetrics
@@ -28,7 +29,7 @@ _HOME = {
     "CommunityGymEnv": "rllib_citylearn.env.gym_env",
     "CommunityVectorEnv": "rllib_citylearn.env.vector_env",
     "EnvironmentReport": "rllib_citylearn.env.check",
-    "Feature": "rllib_citylearn.env.features",
+    "Feature": "rllib_citylearn.env.feature_table",
     "Memory": "rllib_citylearn.env.memory",
     "check_env": "rllib_citylearn.env.check",
     "community_features": "rllib_citylearn.env.citylearn_env",

@@ -12,7 +12,8 @@ import numpy as np
 from rllib_citylearn.datasets import resolve
 from rllib_citylearn.env.citylearn_env import building_names, community_features, make_citylearn_env, read_schema
 from rllib_citylearn.env.config import CommunityEnvConfig
-from rllib_citylearn.env.features import ACTIONS, FEATURES, CommunityFeatures
+from rllib_citylearn.env.feature_table import ACTIONS, FEATURES
+from rllib_citylearn.env.features import CommunityFeatures
 from rllib_citylearn.env.random_fleets import drawn_fleet, widest_fleet
 from rllib_citylearn.env.selection import community_buildings
 from rllib_citylearn.errors import ConfigError

@@ -13,15 +13,8 @@ from rllib_citylearn.datasets.schema import read_description
 from rllib_citylearn.env.appliance_features import PREFIX as APPLIANCE_PREFIX
 from rllib_citylearn.env.appliance_features import SIZED as APPLIANCE_SIZED
 from rllib_citylearn.env.appliance_features import appliance_quantity
-from rllib_citylearn.env.features import (
-    DESCRIPTORS,
-    FEATURES,
-    AgentFeatures,
-    CommunityFeatures,
-    Feature,
-    fitted_ranges,
-    table_names,
-)
+from rllib_citylearn.env.feature_table import DESCRIPTORS, FEATURES, Feature, table_names
+from rllib_citylearn.env.features import AgentFeatures, CommunityFeatures, fitted_ranges
 from rllib_citylearn.env.measurements import memory_names, memory_ranges
 from rllib_citylearn.env.selection import named_buildings
 from rllib_citylearn.errors import ConfigError, DatasetError

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from rllib_citylearn.env.features import Feature
+    from rllib_citylearn.env.feature_table import Feature
 
 Indices = npt.NDArray[np.int64]
 

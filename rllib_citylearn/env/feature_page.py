@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rllib_citylearn.env.citylearn_env import is_fitted
-from rllib_citylearn.env.features import ACTIONS, FEATURES
+from rllib_citylearn.env.feature_table import ACTIONS, FEATURES
 
 
 def feature_table() -> str:

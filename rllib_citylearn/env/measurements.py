@@ -8,7 +8,8 @@ from itertools import chain
 import numpy as np
 import numpy.typing as npt
 
-from rllib_citylearn.env.features import FEATURES, CommunityFeatures
+from rllib_citylearn.env.feature_table import FEATURES
+from rllib_citylearn.env.features import CommunityFeatures
 
 QUANTITIES = ("non_shiftable_load", "solar_generation", "net_electricity_consumption", "carbon_intensity")
 """The measurements that memory is made of, by feature name; buildings that lack one have zeros."""

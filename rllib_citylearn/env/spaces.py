@@ -8,7 +8,8 @@ import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
 
-from rllib_citylearn.env.features import CommunityFeatures, Feature
+from rllib_citylearn.env.feature_table import Feature
+from rllib_citylearn.env.features import CommunityFeatures
 
 
 class FeatureBox(gym.spaces.Box):

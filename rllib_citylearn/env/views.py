@@ -14,7 +14,8 @@ import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
 
-from rllib_citylearn.env.features import ACTIONS, FEATURES, CommunityFeatures, Feature
+from rllib_citylearn.env.feature_table import ACTIONS, FEATURES, Feature
+from rllib_citylearn.env.features import CommunityFeatures
 from rllib_citylearn.env.spaces import CentralBox, FeatureBox, PaddedBox
 from rllib_citylearn.errors import ConfigError
 

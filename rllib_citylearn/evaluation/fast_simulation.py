@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rllib_citylearn.env.citylearn_env import community_features
-from rllib_citylearn.env.features import table_names
+from rllib_citylearn.env.feature_table import table_names
 from rllib_citylearn.errors import EngineError
 from rllib_citylearn.evaluation.present import Present
 from rllib_citylearn.evaluation.simulation import Rows

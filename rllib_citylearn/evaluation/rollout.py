@@ -10,7 +10,7 @@ import numpy as np
 
 from rllib_citylearn.baselines.controller import Controller
 from rllib_citylearn.env.config import FAST, check_engine
-from rllib_citylearn.env.features import table_names
+from rllib_citylearn.env.feature_table import table_names
 from rllib_citylearn.errors import FeatureError
 from rllib_citylearn.evaluation.simulation import simulate
 from rllib_citylearn.evaluation.trajectory import FloatArray, IntArray, Trajectory

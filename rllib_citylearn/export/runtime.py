@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from rllib_citylearn.env.features import CommunityFeatures, Feature
+from rllib_citylearn.env.feature_table import Feature
+from rllib_citylearn.env.features import CommunityFeatures
 from rllib_citylearn.env.measurements import Measurements
 from rllib_citylearn.env.memory import Memory
 from rllib_citylearn.errors import BundleError, FeatureError

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rllib_citylearn.env.features import CommunityFeatures, table_names
+from rllib_citylearn.env.feature_table import table_names
+from rllib_citylearn.env.features import CommunityFeatures
 from rllib_citylearn.simulator.appliances import Appliances
 from rllib_citylearn.simulator.dynamics import Dynamics
 from rllib_citylearn.simulator.observations import ObservationPlan

@@ -254,6 +254,6 @@ class _Chargers:
 
 def _order(names: list[str]) -> list[str]:
     """Identifiers of the chargers in the order in which observations name them first."""
-    from rllib_citylearn.env.features import charger_identifier
+    from rllib_citylearn.env.feature_table import charger_identifier
 
     return list(dict.fromkeys(identifier for name in names if (identifier := charger_identifier(name)) is not None))

@@ -10,14 +10,8 @@ import numpy as np
 import pytest
 
 from rllib_citylearn.env.appliance_features import QUANTITIES
-from rllib_citylearn.env.features import (
-    ACTIONS,
-    FEATURES,
-    AgentFeatures,
-    CommunityFeatures,
-    fitted_ranges,
-    table_names,
-)
+from rllib_citylearn.env.feature_table import ACTIONS, FEATURES, table_names
+from rllib_citylearn.env.features import AgentFeatures, CommunityFeatures, fitted_ranges
 from rllib_citylearn.errors import FeatureError
 
 BATTERY = AgentFeatures(

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rllib_citylearn.env.features import FEATURES, AgentFeatures, CommunityFeatures
+from rllib_citylearn.env.feature_table import FEATURES
+from rllib_citylearn.env.features import AgentFeatures, CommunityFeatures
 from rllib_citylearn.env.measurements import QUANTITIES, Measurements, memory_names, memory_ranges
 from rllib_citylearn.env.memory import RATE, YESTERDAY, Memory
 from rllib_citylearn.errors import FeatureError

@@ -7,7 +7,7 @@ import re
 from rllib_citylearn.datasets.checks.dataset import Dataset, entries
 from rllib_citylearn.datasets.names import suggestion
 from rllib_citylearn.env.appliance_features import QUANTITIES as APPLIANCE_QUANTITIES
-from rllib_citylearn.env.features import ACTIONS, FEATURES
+from rllib_citylearn.env.feature_table import ACTIONS, FEATURES
 
 _CHARGER_OBSERVATIONS = (
     "electric_vehicle_charger_connected_state",

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rllib_citylearn.env.features import ACTIONS
+from rllib_citylearn.env.feature_table import ACTIONS
 from rllib_citylearn.errors import ConfigError
 
 MOST_CHARGERS = sum(name.startswith("electric_vehicle_storage_") for name in ACTIONS)
