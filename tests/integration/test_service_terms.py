@@ -141,5 +141,5 @@ def test_individual_and_mixed_rewards_have_the_teams_mean(ev_data: Path) -> None
 
 @pytest.mark.parametrize("share", [-0.1, 1.01, float("nan")])
 def test_shares_that_mean_nothing_are_refused(share: float) -> None:
-    with pytest.raises(ConfigError, match=r"team_share is .*; give a number from 0"):
+    with pytest.raises(ConfigError, match=r"team_share is .*; expected a number"):
         CommunityEnvConfig(team_share=share)
