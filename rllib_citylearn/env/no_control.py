@@ -15,7 +15,7 @@ import numpy as np
 from rllib_citylearn.datasets import folder_sha256
 from rllib_citylearn.env.citylearn_env import community_features
 from rllib_citylearn.env.reference import Array, NoControl
-from rllib_citylearn.env.service import ServiceMeter
+from rllib_citylearn.env.service import ServiceMeter, serves
 from rllib_citylearn.env.thermostats import controls_devices, leave_devices_to_thermostats
 from rllib_citylearn.errors import UnsupportedError
 from rllib_citylearn.files import cache_folder, write_bytes
@@ -50,7 +50,7 @@ def no_control(env: CityLearnEnv) -> NoControl:
     steps = len(outcome)
     price = np.stack([np.asarray(b.pricing.electricity_pricing, float) for b in env.buildings], 1)[:steps]
     carbon = np.stack([np.asarray(b.carbon_intensity.carbon_intensity, float) for b in env.buildings], 1)[:steps]
-    service = outcome[: steps if ServiceMeter(env).measures else 0, :, 1:]
+    service = outcome[: steps if serves(env) else 0, :, 1:]
     return NoControl(
         int(env.episode_tracker.episode_start_time_step),
         np.ascontiguousarray(outcome[:, :, 0]),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from rllib_citylearn.simulator.comfort import comfort_limits
+from rllib_citylearn.simulator.comfort import comfort_limits, simulates_temperature
 from rllib_citylearn.simulator.presence import Presence
 from rllib_citylearn.simulator.reward_layout import DISCOMFORT, GIVEN_UP, MISSING, SERVICE_COUNT
 
@@ -27,6 +27,14 @@ class _Cycle(NamedTuple):
     energy_kwh: float
 
 
+def serves(env: CityLearnEnv) -> bool:
+    """Whether there is anything to measure: chargers, temperatures that depend on the control, or appliances."""
+    return any(
+        building.electric_vehicle_chargers or building.deferrable_appliances or simulates_temperature(building)
+        for building in env.buildings
+    )
+
+
 class ServiceMeter:
     """Reads what the reward's terms of departures, comfort and appliances need.
 
@@ -41,11 +49,6 @@ class ServiceMeter:
         self._comfort = comfort_limits(env)
         self._building = [n for n, b in enumerate(env.buildings) for _ in b.electric_vehicle_chargers or []]
         self._last_starts = _last_starts(env)
-
-    @property
-    def measures(self) -> bool:
-        """Whether there is anything to measure: chargers, temperatures that depend on the control, or appliances."""
-        return bool(self._building or self._last_starts) or self._comfort is not None
 
     def read(self, env: CityLearnEnv, row: int, index: int) -> npt.NDArray[np.float64]:
         """kWh that vehicles lack that leave after an hour, degC outside the comfort band in it, and kWh of the cycles whose

@@ -8,20 +8,18 @@ thing: there a vehicle that leaves with more than was asked for is a miss.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+
+from rllib_citylearn.simulator.presence import Presence
 
 if TYPE_CHECKING:
     from citylearn.citylearn import CityLearnEnv
 
 TOLERANCE = 1e-6
 """State of charge that may be missing at a departure that counts as met: rounding of 32-bit numbers, as CityLearn allows."""
-
-Doubles = npt.NDArray[np.float64]
-
-_PLUGGED_IN = 1
 
 
 @dataclass(frozen=True)
@@ -76,44 +74,11 @@ def departures_served(env: CityLearnEnv) -> Departures | None:
     Returns:
         None where no vehicle left during the episode.
     """
-    hours = int(env.time_steps) - 1
-    found: list[tuple[float, float, float]] = []
-    for building in env.buildings:
-        for charger in building.electric_vehicle_chargers or []:
-            schedule = charger.charger_simulation
-            required = np.asarray(schedule.electric_vehicle_required_soc_departure, float)
-            for row in last_rows(schedule, hours):
-                vehicle = charger.past_connected_evs[row]
-                if vehicle is not None and required[row] >= 0.0:
-                    battery = vehicle.battery
-                    found.append((float(battery.soc[row]), float(required[row]), float(battery.capacity)))
-    soc, required_soc, capacity = np.array(found, float).reshape(-1, 3).T
-    return serve(soc, required_soc, capacity)
-
-
-def last_rows(schedule: Any, hours: int) -> list[int]:
-    """Hours of an episode after which a vehicle leaves its charger.
-
-    Args:
-        schedule: CityLearn's ``ChargerSimulation``, of which the episode shows one row more than it has hours.
-        hours: of the episode.
-    """
-    there = np.asarray(schedule.electric_vehicle_charger_state, float) == _PLUGGED_IN
-    countdown = np.asarray(schedule.electric_vehicle_departure_time, float)
-    vehicle, session = _labels(schedule.electric_vehicle_id), _labels(schedule.electric_vehicle_session_id)
-    rows = []
-    for row in np.flatnonzero(there[:hours]).tolist():
-        after = row + 1
-        changes = vehicle[row] != vehicle[after]
-        if session[row] and session[after]:
-            changes |= session[row] != session[after]
-        else:  # without names of sessions, a countdown that starts again tells two stays of a vehicle apart
-            changes |= bool(countdown[row] <= 1.0 and countdown[after] > countdown[row])
-        if not there[after] or changes:
-            rows.append(row)
-    return rows
-
-
-def _labels(values: Any) -> list[str]:
-    """Names, empty where there is none."""
-    return [value.strip() if isinstance(value, str) and value.strip() != "nan" else "" for value in values]
+    presence = Presence.read(env, int(env.time_steps))
+    rows, chargers = np.nonzero(~np.isnan(presence.required_soc))
+    batteries = [env.electric_vehicles[v].battery for v in presence.connected[rows, chargers]]
+    return serve(
+        [float(battery.soc[row]) for row, battery in zip(rows, batteries, strict=True)],
+        presence.required_soc[rows, chargers],
+        [float(battery.capacity) for battery in batteries],
+    )

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rllib_citylearn.evaluation.departures import last_rows, serve
+from rllib_citylearn.evaluation.departures import serve
+from rllib_citylearn.simulator.presence import Presence
 
 
 def test_more_than_was_asked_for_is_no_miss_and_a_little_less_is_one() -> None:
@@ -36,6 +37,8 @@ def schedule(states: str, countdown: list[int], vehicles: str = "", sessions: st
         electric_vehicle_departure_time=countdown,
         electric_vehicle_id=[*(vehicles or "a" * len(states))],
         electric_vehicle_session_id=[*sessions] if sessions else [""] * len(states),
+        electric_vehicle_estimated_soc_arrival=[0.5] * len(states),
+        electric_vehicle_required_soc_departure=[0.8] * len(states),
     )
 
 
@@ -52,4 +55,9 @@ def schedule(states: str, countdown: list[int], vehicles: str = "", sessions: st
     ids=["leaves", "comes back at once", "another vehicle", "another session", "stays", "leaves at the end"],
 )
 def test_stays_end_where_something_changes(given: Any, rows: list[int]) -> None:
-    assert last_rows(given, 6) == rows
+    charger = SimpleNamespace(charger_id="charger_1_1", charger_simulation=given)
+    env = SimpleNamespace(
+        buildings=[SimpleNamespace(electric_vehicle_chargers=[charger])],
+        electric_vehicles=[SimpleNamespace(name="a"), SimpleNamespace(name="b")],
+    )
+    assert np.flatnonzero(~np.isnan(Presence.read(env, 7).required_soc[:, 0])).tolist() == rows
