@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ray.rllib.env.multi_agent_env_runner import MultiAgentEnvRunner
-from ray.rllib.utils.metrics import (
-    NUM_AGENT_STEPS_SAMPLED,
-    NUM_AGENT_STEPS_SAMPLED_LIFETIME,
-    NUM_ENV_STEPS_SAMPLED,
-    NUM_ENV_STEPS_SAMPLED_LIFETIME,
-    NUM_EPISODES,
-    NUM_EPISODES_LIFETIME,
-    NUM_MODULE_STEPS_SAMPLED,
-    NUM_MODULE_STEPS_SAMPLED_LIFETIME,
-)
 
-from rllib_citylearn.algorithm.names import COMMUNITY
+from rllib_citylearn.algorithm.sampled_counts import SampledCounts
 from rllib_citylearn.env.metrics import log_episode
 
 
@@ -28,33 +19,27 @@ class CommunityEnvRunner(MultiAgentEnvRunner):
     """
 
     def __init__(self, **kwargs: Any) -> None:
-        self._env_steps = self._agent_steps = self._episodes = 0
+        self._counts = SampledCounts()
         super().__init__(**kwargs)
 
     def _increase_sampled_metrics(self, num_steps: int, next_obs: dict[str, Any], episode: Any) -> int:
-        self._env_steps += num_steps
-        self._agent_steps += len(next_obs)
+        self._counts.add(num_steps, len(next_obs), int(episode.is_done))
         if episode.is_done:
-            self._episodes += 1
-            info = next(iter(episode.agent_episodes.values())).get_infos(-1)
-            log_episode(self.metrics, info)
+            log_episode(self.metrics, _last_info(episode))
         return num_steps
 
     def get_metrics(self) -> Any:
         """RLlib's metrics, with the counts since the last call."""
-        if self._env_steps:
-            for per_call, lifetime, value in (
-                (NUM_ENV_STEPS_SAMPLED, NUM_ENV_STEPS_SAMPLED_LIFETIME, self._env_steps),
-                ((NUM_AGENT_STEPS_SAMPLED, COMMUNITY), (NUM_AGENT_STEPS_SAMPLED_LIFETIME, COMMUNITY), self._agent_steps),
-                (
-                    (NUM_MODULE_STEPS_SAMPLED, COMMUNITY),
-                    (NUM_MODULE_STEPS_SAMPLED_LIFETIME, COMMUNITY),
-                    self._agent_steps,
-                ),
-                (NUM_EPISODES, NUM_EPISODES_LIFETIME, self._episodes),
-            ):
-                self.metrics.log_value(per_call, value, reduce="sum")
-                throughput = lifetime == NUM_ENV_STEPS_SAMPLED_LIFETIME
-                self.metrics.log_value(lifetime, value, reduce="lifetime_sum", with_throughput=throughput)
-            self._env_steps = self._agent_steps = self._episodes = 0
+        self._counts.log(self.metrics)
         return super().get_metrics()
+
+    def last_infos(self, episodes: int) -> list[Mapping[str, Any]]:
+        """Play whole episodes without exploration noise; the info of the last step of each."""
+        infos = [_last_info(episode) for episode in self.sample(num_episodes=episodes, explore=False, force_reset=True)]
+        self.get_metrics()  # RLlib's runner keeps finished episodes until somebody asks
+        return infos[:episodes]
+
+
+def _last_info(episode: Any) -> Mapping[str, Any]:
+    info: Mapping[str, Any] = next(iter(episode.agent_episodes.values())).get_infos(-1)
+    return info

@@ -40,3 +40,7 @@ class JointFragment:
     def env_steps(self) -> int:
         """Environment steps: hours times copies."""
         return int(self.district_reward.size)
+
+    def agent_steps(self) -> int:
+        """Steps of all buildings."""
+        return int(self.building_rewards.size)

@@ -51,7 +51,4 @@ class _Play:
         self.episodes = episodes
 
     def __call__(self, runner: Any) -> list[dict[str, float]]:
-        episodes = runner.sample(num_episodes=self.episodes, explore=False, force_reset=True)
-        last_infos = [next(iter(episode.agent_episodes.values())).get_infos(-1) for episode in episodes]
-        runner.get_metrics()  # RLlib's runner keeps finished episodes until somebody asks
-        return [info[INFO_KPIS] for info in last_infos]
+        return [info[INFO_KPIS] for info in runner.last_infos(self.episodes)]

@@ -160,6 +160,15 @@ class CommunityVectorEnv:
         self._random = np.random.default_rng(seed)
         self._turn, self._episodes = self._first_turn, 0
 
+    def random_state(self) -> dict[str, Any]:
+        """Where the random numbers, the turns of starts and the count of episodes stand."""
+        return {"random": self._random.bit_generator.state, "turn": self._turn, "episodes": self._episodes}
+
+    def set_random_state(self, state: Mapping[str, Any]) -> None:
+        """The inverse of ``random_state``: the episodes started from here on are those that would have followed then."""
+        self._random.bit_generator.state = state["random"]
+        self._turn, self._episodes = int(state["turn"]), int(state["episodes"])
+
     def step(self, actions: npt.NDArray[Any], *, physical: bool = False) -> VectorStep:
         """One hour of all communities.
 

@@ -1,0 +1,302 @@
+"""The env runner on the compiled engine: E copies of a community at once, in arrays from end to end."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from ray.rllib.callbacks.callbacks import RLlibCallback
+from ray.rllib.callbacks.utils import make_callback
+from ray.rllib.core.columns import Columns
+from ray.rllib.env import INPUT_ENV_SINGLE_SPACES, INPUT_ENV_SPACES
+from ray.rllib.env.env_context import EnvContext
+from ray.rllib.env.multi_agent_env_runner import MultiAgentEnvRunner
+from ray.rllib.utils.metrics import ENV_RESET_TIMER, ENV_STEP_TIMER, RLMODULE_INFERENCE_TIMER
+
+from rllib_citylearn.algorithm.community_episode import CommunityEpisode
+from rllib_citylearn.algorithm.fragments import JointFragment
+from rllib_citylearn.algorithm.names import COMMUNITY
+from rllib_citylearn.algorithm.sampled_counts import SampledCounts
+from rllib_citylearn.env.config import CommunityEnvConfig
+from rllib_citylearn.env.lockstep import LockstepCommunities, LockstepHour
+from rllib_citylearn.env.metrics import WINDOW, log_episode
+from rllib_citylearn.modules.community_module import RESET
+
+Singles = npt.NDArray[np.float32]
+
+EXPLORATION = "exploration"
+"""Component of a runner's state: where its random numbers stand."""
+
+_LONGEST_UNKEPT = 24
+"""Hours held at once where nobody wants the rows."""
+
+
+class CommunityVectorRunner(MultiAgentEnvRunner):
+    """Plays ``num_envs_per_env_runner`` copies of a community on the compiled engine, with one forward pass an hour.
+
+    To RLlib it is its own multi-agent runner: weights, sequence numbers, callbacks, metrics, restarts and evaluation are
+    the same, and so are the module's spaces. Samples are ``JointFragment``s instead of episodes. The connectors are there
+    because RLlib synchronises their states, but the arrays don't pass through them.
+
+    All copies are in the same hour of their episodes. Seeds are ``config.seed`` plus the number of the runner; a run
+    begins with them once, and evaluation each time it counts in episodes, to judge policies on the same ones.
+    """
+
+    env: LockstepCommunities
+
+    def __init__(self, **kwargs: Any) -> None:
+        self._counts = SampledCounts()
+        self._episodes: list[CommunityEpisode] = []
+        self._finished: list[CommunityEpisode] = []
+        super().__init__(**kwargs)
+        self._begin_exploration()
+        self._hears_steps = bool(self.config.callbacks_on_episode_step) or any(
+            type(callback).on_episode_step is not RLlibCallback.on_episode_step for callback in self._callbacks
+        )
+
+    def make_env(self) -> None:
+        """Build the communities; once more after the config has changed."""
+        if self.env is not None:
+            self.env.close()
+        worker = max(int(self.worker_index or 0), 0)
+        context = EnvContext(self.config.env_config, worker_index=worker, num_workers=self.config.num_env_runners)
+        # RLlib numbers remote runners from 1: each begins with a start of its own and steps over the others'.
+        self.env = LockstepCommunities(
+            CommunityEnvConfig.from_dict(self.config.env_config),
+            self.config.num_envs_per_env_runner,
+            turn=max(worker - 1, 0),
+            turns=max(int(self.config.num_env_runners), 1),
+        )
+        self.num_envs = self.env.num_envs
+        self._needs_initial_reset, self._seeded = True, False
+        make_callback(
+            "on_environment_created",
+            callbacks_objects=self._callbacks,
+            callbacks_functions=self.config.callbacks_on_environment_created,
+            kwargs={"env_runner": self, "metrics_logger": self.metrics, "env": self.env, "env_context": context},
+        )
+
+    def get_spaces(self) -> dict[str, Any]:
+        """The community's spaces under RLlib's names, and as the module's."""
+        if self.env is None:
+            spaces: dict[str, Any] = self.spaces
+            return spaces
+        community = (self.env.single_observation_space, self.env.single_action_space)
+        return {INPUT_ENV_SPACES: community, INPUT_ENV_SINGLE_SPACES: community, COMMUNITY: community}
+
+    def _begin_exploration(self) -> None:
+        """A generator of this runner's own for its random actions; one for the module's noise, where it can have one."""
+        self._random = np.random.default_rng(self._seed)
+        module: Any = self.module[COMMUNITY] if self.module is not None else None
+        if self._seed is not None and hasattr(module, "seed_exploration"):
+            module.seed_exploration(self._seed)
+
+    def _sample(
+        self,
+        *,
+        num_timesteps: int | None = None,
+        num_episodes: int | None = None,
+        explore: bool,
+        random_actions: bool = False,
+        force_reset: bool = False,
+    ) -> list[JointFragment]:
+        """What RLlib's ``sample`` returns: as many hours as it takes all copies together, rounded up."""
+        if num_episodes is not None:
+            hours = self._prepare_episodes(num_episodes)
+        else:
+            if force_reset or self._needs_initial_reset:
+                self._begin_episodes()
+            agents = len(self.env.agents) if self.config.count_steps_by == "agent_steps" else 1
+            hours = math.ceil((num_timesteps or 0) / (self.num_envs * agents))
+        return [one for stretch in self._play(hours, explore, random_actions, longest=hours) for one in stretch]
+
+    def _prepare_episodes(self, episodes: int) -> int:
+        """Begin new episodes; the hours that it takes to play so many."""
+        if self.config.in_evaluation:
+            self._seeded = False
+        self._begin_episodes()
+        self._needs_initial_reset = True
+        return math.ceil(episodes / self.num_envs) * self.env.episode_steps
+
+    def last_infos(self, episodes: int) -> list[Mapping[str, Any]]:
+        """Play whole episodes without exploration noise, keeping no rows; the info of the last hour of each."""
+        hours = self._prepare_episodes(episodes)
+        before = len(self._finished)
+        for _ in self._play(hours, explore=False, random_actions=False, longest=_LONGEST_UNKEPT):
+            pass
+        infos = [episode.get_infos() for episode in self._finished[before : before + episodes]]
+        self.get_metrics()
+        return infos
+
+    def _begin_episodes(self) -> None:
+        """Start an episode in every copy, whatever they were doing."""
+        if not self._seeded and self._seed is not None:
+            self.env.seed(self._seed)
+        self._seeded = True
+        self._episodes = [CommunityEpisode(self.env.agents) for _ in range(self.num_envs)]
+        for e in range(self.num_envs):
+            self._call_back("on_episode_created", e)
+        with self.metrics.log_time(ENV_RESET_TIMER):
+            self.env.reset()
+        self._returns = np.zeros(self.num_envs)
+        self._needs_initial_reset = False
+        self._reset = torch.ones(self.num_envs, dtype=torch.bool, device=self._device)
+        for e in range(self.num_envs):
+            self._call_back("on_episode_start", e)
+
+    def _play(self, hours: int, explore: bool, random_actions: bool, longest: int) -> Iterator[list[JointFragment]]:
+        """So many hours in stretches, none longer than ``longest`` or beyond the end of episodes."""
+        played = 0
+        while played < hours:
+            if not self.env.hours_left:
+                again = self._needs_initial_reset
+                self._begin_episodes()
+                self._needs_initial_reset = again
+            count = min(hours - played, self.env.hours_left, longest)
+            yield self._stretch(count, played, explore, random_actions)
+            played += count
+
+    def _stretch(self, hours: int, played: int, explore: bool, random_actions: bool) -> list[JointFragment]:
+        """Play some hours of an episode; one fragment a community."""
+        env, features = self.env, self.env.features
+        observations = np.empty((hours + 1, self.num_envs, *features.observation_mask.shape), np.float32)
+        actions = np.empty((hours, self.num_envs, *features.action_mask.shape), np.float32)
+        building = np.empty((hours, self.num_envs, len(env.agents)), np.float32)
+        district = np.empty((hours, self.num_envs), np.float32)
+        acting = stepping = 0.0
+        observations[0] = env.observations
+        for t in range(hours):
+            begun = time.perf_counter()
+            if random_actions:
+                actions[t] = self._random.uniform(-1.0, 1.0, actions[t].shape) * features.action_mask
+            else:
+                actions[t] = self._act(observations[t], explore, played + t)
+            acted = time.perf_counter()
+            hour = env.step(actions[t])
+            stepping += time.perf_counter() - acted
+            acting += acted - begun
+            observations[t + 1] = hour.observations
+            building[t], district[t] = hour.building_rewards, hour.district_reward
+            self._note(hour)
+        self.metrics.log_value(RLMODULE_INFERENCE_TIMER, acting / hours, reduce="ema")
+        self.metrics.log_value(ENV_STEP_TIMER, stepping / hours, reduce="ema")
+        self._count(hours)
+        return [
+            JointFragment(
+                observations=observations[:, at],
+                actions=actions[:, at],
+                building_rewards=building[:, at],
+                district_reward=district[:, at],
+                terminated=np.zeros(district[:, at].shape, bool),
+                states=np.empty((*district[:, at].shape, 0), np.float32),
+                community=k,
+            )
+            for k, at in enumerate(env.slices)
+        ]
+
+    def _act(self, observations: Singles, explore: bool, played: int) -> Singles:
+        """Joint actions ``[E, N, A]`` for joint observations ``[E, N, D]``, ``played`` hours into this sample."""
+        batch = {Columns.OBS: torch.from_numpy(observations).to(self._device), RESET: self._reset}
+        if explore:
+            # As RLlib's runner: its own share of the run's steps so far stands for that of all runners.
+            runners = self.config.num_env_runners or 1
+            steps = (self.num_env_steps_sampled_lifetime // runners + played * self.num_envs) * runners
+            chosen = self.module[COMMUNITY].forward_exploration(batch, t=steps)
+        else:
+            chosen = self.module[COMMUNITY].forward_inference(batch)
+        self._reset = torch.zeros_like(self._reset)
+        actions: Singles = chosen[Columns.ACTIONS].cpu().numpy()
+        return actions
+
+    def _note(self, hour: LockstepHour) -> None:
+        """Tell the episodes of this hour, if anybody listens or it was their last."""
+        self._returns += hour.team_reward
+        if not (hour.ended or self._hears_steps):
+            return
+        played = self.env.episode_steps - self.env.hours_left
+        for e, episode in enumerate(self._episodes):
+            episode.note(played, float(self._returns[e]), self.env.info(hour, e), hour.ended)
+            if self._hears_steps:
+                self._call_back("on_episode_step", e)
+            if hour.ended:
+                self._call_back("on_episode_end", e, prev_episode_chunks=[])
+        if hour.ended:
+            for episode in self._episodes[-WINDOW:]:  # the mean is over so many
+                log_episode(self.metrics, episode.get_infos())
+            self._finished += self._episodes
+
+    def _count(self, hours: int) -> None:
+        steps = hours * self.num_envs
+        ended = 0 if self.env.hours_left else self.num_envs
+        self._counts.add(steps, steps * len(self.env.agents), ended)
+        self._log_env_steps(metric=self._metrics_num_env_steps_sampled, num_steps=steps)
+
+    def _call_back(self, which: str, e: int, **more: Any) -> None:
+        make_callback(
+            which,
+            callbacks_objects=self._callbacks,
+            callbacks_functions=getattr(self.config, f"callbacks_{which}"),
+            kwargs={
+                "episode": self._episodes[e],
+                "env_runner": self,
+                "metrics_logger": self.metrics,
+                "env": self.env,
+                "rl_module": self.module,
+                "env_index": e,
+                **more,
+            },
+        )
+
+    def get_metrics(self) -> Any:
+        """RLlib's metrics since the last call, those of finished episodes among them."""
+        self._counts.log(self.metrics)
+        for episode in self._finished[-self.config.metrics_num_episodes_for_smoothing :]:
+            self._log_episode_metrics(
+                len(episode),
+                episode.get_return(),
+                episode.get_duration_s(),
+                dict.fromkeys(episode.agent_ids, episode.get_agent_return()),
+                {COMMUNITY: episode.get_return()},
+                dict.fromkeys(episode.agent_ids, len(episode)),
+            )
+        self._finished = []
+        return super().get_metrics()
+
+    def get_state(self, components: Any = None, *, not_components: Any = None, **kwargs: Any) -> dict[str, Any]:
+        """RLlib's state, and where the random numbers stand."""
+        state: dict[str, Any] = super().get_state(components, not_components=not_components, **kwargs)
+        if self.env is not None and self._check_component(EXPLORATION, components, not_components):
+            module = self.module[COMMUNITY]
+            state[EXPLORATION] = {
+                "runner": self._identity(),
+                "seeded": self._seeded,
+                "actions": self._random.bit_generator.state,
+                "communities": self.env.random_state(),
+                "noise": module.exploration_state() if hasattr(module, "exploration_state") else None,
+            }
+        return state
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """The inverse of ``get_state``; new episodes are begun, since hours in between are nowhere kept.
+
+        Random numbers are those of one runner: where the state is another's (RLlib hands a training runner's to those of
+        evaluation, and there may be more runners than there were), they stay as they are.
+        """
+        super().set_state(state)
+        exploration = state.get(EXPLORATION)
+        if self.env is None or exploration is None or exploration["runner"] != self._identity():
+            return
+        self._random.bit_generator.state = exploration["actions"]
+        self.env.set_random_state(exploration["communities"])
+        self._seeded, self._needs_initial_reset = exploration["seeded"], True
+        if exploration["noise"] is not None:
+            self.module[COMMUNITY].set_exploration_state(exploration["noise"])
+
+    def _identity(self) -> tuple[int, bool]:
+        """Which of the run's runners this is."""
+        return int(self.worker_index or 0), bool(self.config.in_evaluation)
