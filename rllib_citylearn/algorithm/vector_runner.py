@@ -21,6 +21,7 @@ from ray.rllib.utils.metrics import ENV_RESET_TIMER, ENV_STEP_TIMER, RLMODULE_IN
 from rllib_citylearn.algorithm.community_episode import CommunityEpisode
 from rllib_citylearn.algorithm.fragments import JointFragment
 from rllib_citylearn.algorithm.names import COMMUNITY
+from rllib_citylearn.algorithm.recording import Recording
 from rllib_citylearn.algorithm.sampled_counts import SampledCounts
 from rllib_citylearn.env.config import CommunityEnvConfig
 from rllib_citylearn.env.lockstep import LockstepCommunities, LockstepHour
@@ -163,41 +164,28 @@ class CommunityVectorRunner(MultiAgentEnvRunner):
 
     def _stretch(self, hours: int, played: int, explore: bool, random_actions: bool) -> list[JointFragment]:
         """Play some hours of an episode; one fragment a community."""
-        env, features = self.env, self.env.features
-        observations = np.empty((hours + 1, self.num_envs, *features.observation_mask.shape), np.float32)
-        actions = np.empty((hours, self.num_envs, *features.action_mask.shape), np.float32)
-        building = np.empty((hours, self.num_envs, len(env.agents)), np.float32)
-        district = np.empty((hours, self.num_envs), np.float32)
+        record = Recording(self.env, hours, 0)
         acting = stepping = 0.0
-        observations[0] = env.observations
         for t in range(hours):
             begun = time.perf_counter()
-            if random_actions:
-                actions[t] = self._random.uniform(-1.0, 1.0, actions[t].shape) * features.action_mask
-            else:
-                actions[t] = self._act(observations[t], explore, played + t)
+            seen = record.observations[t]
+            actions = self._act_randomly() if random_actions else self._act(seen, explore, played + t)
             acted = time.perf_counter()
-            hour = env.step(actions[t])
+            hour = self.env.step(actions)
             stepping += time.perf_counter() - acted
             acting += acted - begun
-            observations[t + 1] = hour.observations
-            building[t], district[t] = hour.building_rewards, hour.district_reward
+            record.put(t, actions, hour)
             self._note(hour)
         self.metrics.log_value(RLMODULE_INFERENCE_TIMER, acting / hours, reduce="ema")
         self.metrics.log_value(ENV_STEP_TIMER, stepping / hours, reduce="ema")
         self._count(hours)
-        return [
-            JointFragment(
-                observations=observations[:, at],
-                actions=actions[:, at],
-                building_rewards=building[:, at],
-                district_reward=district[:, at],
-                terminated=np.zeros(district[:, at].shape, bool),
-                states=np.empty((*district[:, at].shape, 0), np.float32),
-                community=k,
-            )
-            for k, at in enumerate(env.slices)
-        ]
+        return record.fragments()
+
+    def _act_randomly(self) -> Singles:
+        """Joint actions ``[E, N, A]`` drawn evenly."""
+        mask = self.env.features.action_mask
+        actions: Singles = self._random.uniform(-1.0, 1.0, (self.num_envs, *mask.shape)).astype(np.float32) * mask
+        return actions
 
     def _act(self, observations: Singles, explore: bool, played: int) -> Singles:
         """Joint actions ``[E, N, A]`` for joint observations ``[E, N, D]``, ``played`` hours into this sample."""
