@@ -136,7 +136,7 @@ def export_checkpoint(
         name=name or run.get("name") or checkpoint.resolve().parent.name,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         community=community,
-        hint_size=module.settings.hint_size,
+        hint_size=module.policy.hint_size,
         training=run,
         kpis=dict(kpis or {}),
     )

@@ -1,10 +1,10 @@
-"""Actor, coordinator and critic.
+"""Actor, coordinator and critics.
 
-All three treat buildings as a set: the same weights for each, attention between them, means over them. Permuting the
-buildings permutes the outputs, and the number of buildings is free.
+All treat buildings as a set: the same weights for each, attention between them, means over them. Permuting the buildings
+permutes the outputs, and the number of buildings is free. Separate actors are the exception.
 
 Shapes: B batch, N buildings, D observation columns, A action columns, H hint size. ``present`` ``[B, N]`` or ``[N]`` marks
-the buildings that are there; absent ones neither attend nor are attended to.
+the buildings that are there; absent ones neither attend nor are attended to, and what is computed for them is zero.
 """
 
 from __future__ import annotations
@@ -15,82 +15,123 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from rllib_citylearn.modules.config import CoordinatorKind
 
-def mlp(*sizes: int) -> nn.Sequential:
-    """Linear layers of the given sizes with ReLU between them."""
+
+def mlp(*sizes: int, buildings: int | None = None) -> nn.Sequential:
+    """Linear layers of the given sizes with ReLU between them; with ``buildings``, one stack for each of so many."""
     layers: list[nn.Module] = []
     for k, (inputs, outputs) in enumerate(pairwise(sizes)):
-        layers += ([nn.ReLU()] if k else []) + [nn.Linear(inputs, outputs)]
+        linear = nn.Linear(inputs, outputs) if buildings is None else SeparateLinear(buildings, inputs, outputs)
+        layers += ([nn.ReLU()] if k else []) + [linear]
     return nn.Sequential(*layers)
 
 
+def zero_absent(x: Tensor, present: Tensor | None) -> Tensor:
+    """``x`` ``[B, N, C]`` with the rows of absent buildings set to zero, whatever they hold."""
+    return x if present is None else x.masked_fill(~present.bool().unsqueeze(-1), 0.0)
+
+
 def masked_mean(x: Tensor, present: Tensor | None) -> Tensor:
-    """Mean of ``x`` ``[B, N, C]`` over the buildings that are present: ``[B, C]``."""
+    """Mean of ``x`` ``[B, N, C]`` over the buildings that are present, ``[B, C]``; zero where none is."""
     if present is None:
         return x.mean(-2)
-    weight = present.to(x.dtype).unsqueeze(-1)
-    return (x * weight).sum(-2) / weight.sum(-2).clamp(min=1.0)
+    count = present.to(x.dtype).sum(-1, keepdim=True)
+    return zero_absent(x, present).sum(-2) / count.clamp(min=1.0)
+
+
+class SeparateLinear(nn.Module):
+    """A linear layer for each of N buildings, ``[..., N, inputs]`` to ``[..., N, outputs]``."""
+
+    def __init__(self, buildings: int, inputs: int, outputs: int) -> None:
+        super().__init__()
+        bound = 1.0 / math.sqrt(inputs)  # that of nn.Linear
+        self.weight = nn.Parameter(torch.empty(buildings, inputs, outputs).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(buildings, outputs).uniform_(-bound, bound))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Each building's row through its own weights."""
+        return torch.einsum("...ni,nio->...no", x, self.weight) + self.bias
 
 
 class Attention(nn.Module):
     """Multi-head attention over buildings (Vaswani et al. 2017; as a critic: Iqbal & Sha 2019, eq. 5-6)."""
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, outputs: int) -> None:
         super().__init__()
         self.heads = heads
-        self.query, self.key, self.value = (nn.Linear(width, width) for _ in range(3))
-        self.output = nn.Linear(width, width)
+        self.query_key_value = nn.Linear(width, 3 * width)
+        self.output = nn.Linear(width, outputs)
 
     def forward(self, x: Tensor, present: Tensor | None = None) -> Tensor:
-        """``[B, N, C]`` to ``[B, N, C]``."""
-        query, key, value = (self._split(layer(x)) for layer in (self.query, self.key, self.value))
+        """``[B, N, width]`` to ``[B, N, outputs]``."""
+        split = (
+            self.query_key_value(x).unflatten(-1, (3, self.heads, -1)).transpose(-2, -4)
+        )  # [B, heads, 3, N, width / heads]
+        query, key, value = split.unbind(-3)
         logits = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])
         if present is not None:
+            # The lowest number rather than minus infinity: a row without anybody stays finite.
             logits = logits.masked_fill(~present.bool()[..., None, None, :], torch.finfo(x.dtype).min)
         mixed = torch.softmax(logits, -1) @ value
         joined: Tensor = self.output(mixed.transpose(-2, -3).flatten(-2))
         return joined
-
-    def _split(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.heads, -1)).transpose(-2, -3)
 
 
 class Coordinator(nn.Module):
     """Gives every building a hint: the only path from one building to another at execution time.
 
     A building's hint joins what attention finds relevant for it among the others with the mean field, the average of all
-    buildings' embeddings (Yang et al. 2018, "Mean Field Multi-Agent Reinforcement Learning").
+    buildings' embeddings (Yang et al. 2018, "Mean Field Multi-Agent Reinforcement Learning"), or is one of the two.
+
+    Args:
+        observation_size, hint_size: D, H.
+        width: of the embedding.
+        heads: of the attention.
+        kind: what a hint is made of; not ``none``.
     """
 
-    def __init__(self, observation_size: int, hint_size: int, width: int, heads: int) -> None:
+    def __init__(self, observation_size: int, hint_size: int, width: int, heads: int, kind: CoordinatorKind) -> None:
         super().__init__()
+        parts = kind.split("+")
         self.embed = nn.Linear(observation_size, width)
-        self.attention = Attention(width, heads)
-        self.hint = nn.Linear(2 * width, hint_size)
+        self.attention = Attention(width, heads, hint_size) if "attention" in parts else None
+        self.field = nn.Linear(width, hint_size) if "mean-field" in parts else None
 
     def forward(self, observations: Tensor, present: Tensor | None = None) -> Tensor:
         """Observations ``[B, N, D]`` to hints ``[B, N, H]`` within [-1, 1]."""
-        embedding = torch.relu(self.embed(observations))
-        attended = self.attention(embedding, present)
-        field = masked_mean(embedding, present).unsqueeze(-2).expand_as(embedding)
-        return torch.tanh(self.hint(torch.cat([attended, field], -1)))
+        embedding = torch.relu(self.embed(zero_absent(observations, present)))
+        hints = embedding.new_zeros(())
+        if self.attention is not None:
+            hints = self.attention(embedding, present)
+        if self.field is not None:
+            hints = hints + self.field(masked_mean(embedding, present)).unsqueeze(-2)
+        return zero_absent(torch.tanh(hints).expand(*embedding.shape[:-1], -1), present)
 
 
 class Actor(nn.Module):
-    """One building's controller, with weights shared by all: its own observation and hint to its action.
+    """One building's controller: its own observation and hint to its action.
 
     Args:
         observation_size, hint_size, action_size: D, H, A.
         hidden: width of the two hidden layers.
         rule: controller whose action the network corrects; None starts from zero.
         reach: how far the network can move the action from the rule's, in units of the action's half range.
+        buildings: N weights, one set a building; None shares one among all.
     """
 
     def __init__(
-        self, observation_size: int, hint_size: int, action_size: int, hidden: int, rule: nn.Module | None, reach: float
+        self,
+        observation_size: int,
+        hint_size: int,
+        action_size: int,
+        hidden: int,
+        rule: nn.Module | None,
+        reach: float,
+        buildings: int | None = None,
     ) -> None:
         super().__init__()
-        self.network = mlp(observation_size + hint_size, hidden, hidden, action_size)
+        self.network = mlp(observation_size + hint_size, hidden, hidden, action_size, buildings=buildings)
         self.rule = rule
         self.reach = reach
         last = self.network[-1]
@@ -99,8 +140,9 @@ class Actor(nn.Module):
         nn.init.zeros_(last.bias)
 
     def forward(self, observations: Tensor, hints: Tensor) -> Tensor:
-        """``[..., D]`` and ``[..., H]`` to actions ``[..., A]`` within [-1, 1]; no building sees another's row."""
-        correction = torch.tanh(self.network(torch.cat([observations, hints], -1)))
+        """``[..., N, D]`` and ``[..., N, H]`` to actions ``[..., N, A]`` within [-1, 1]; no building sees another's row."""
+        seen = torch.cat([observations, hints], -1) if hints.shape[-1] else observations
+        correction = torch.tanh(self.network(seen))
         if self.rule is None:
             return correction
         return (self.rule(observations) + self.reach * correction).clamp(-1.0, 1.0)
@@ -116,20 +158,38 @@ class Critic(nn.Module):
     def __init__(self, observation_size: int, action_size: int, hidden: int, heads: int) -> None:
         super().__init__()
         self.embed = mlp(observation_size + action_size, hidden, hidden)
-        self.attention = Attention(hidden, heads)
+        self.attention = Attention(hidden, heads, hidden)
         self.building = mlp(2 * hidden, hidden, 1)
         self.district = mlp(2 * hidden, hidden, 1)
 
     def forward(self, observations: Tensor, actions: Tensor, present: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """``[B, N, D]`` and ``[B, N, A]`` to the buildings' values ``[B, N]`` and the district's ``[B]``."""
-        token = torch.relu(self.embed(torch.cat([observations, actions], -1)))
+        token = torch.relu(self.embed(zero_absent(torch.cat([observations, actions], -1), present)))
         attended = torch.relu(self.attention(token, present))
         joined = torch.cat([token, attended], -1)
-        district: Tensor = self.district(masked_mean(joined, present)).squeeze(-1)
-        building: Tensor = self.building(joined).squeeze(-1)
+        building = zero_absent(self.building(joined), present).squeeze(-1)
+        district = self.district(masked_mean(joined, present)).squeeze(-1)
         if present is not None:
-            building = building * present.to(building.dtype)
+            district = district * present.bool().any(-1)
         return building, district
+
+
+class IndependentCritic(nn.Module):
+    """A building's value of the team's reward from its own observation and action alone; the district has none.
+
+    The ablation that gives centralised training up: independent DDPG (Lillicrap et al. 2016) for every building, with
+    weights shared among them.
+    """
+
+    def __init__(self, observation_size: int, action_size: int, hidden: int) -> None:
+        super().__init__()
+        self.building = mlp(observation_size + action_size, hidden, hidden, 1)
+
+    def forward(self, observations: Tensor, actions: Tensor, present: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """``[B, N, D]`` and ``[B, N, A]`` to the buildings' values ``[B, N]`` and zeros ``[B]``."""
+        seen = zero_absent(torch.cat([observations, actions], -1), present)
+        building = zero_absent(self.building(seen), present).squeeze(-1)
+        return building, building.new_zeros(building.shape[:-1])
 
 
 def team_value(building: Tensor, district: Tensor, present: Tensor | None = None) -> Tensor:

@@ -1,60 +1,129 @@
-"""The rule that an actor corrects: charge with what the building exports, discharge what it imports.
+"""The rules that an actor corrects: a battery that serves its own building, vehicles charged for their drivers.
 
 Residual policy learning (Silver et al. 2018, "Residual Policy Learning"; Johannink et al. 2019): the actor's output is added
-to a simple controller's, so that an untrained policy already behaves sensibly and learning starts from there. The rule
-reads nothing but the building's own meter, so execution stays decentralised.
+to a simple controller's, so that an untrained policy already behaves sensibly and learning starts from there. The rules
+read nothing but the building's own meters and chargers, so execution stays decentralised.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
+from rllib_citylearn.env.features import CommunityFeatures
+from rllib_citylearn.errors import ConfigError
+from rllib_citylearn.modules.config import RuleName
 from rllib_citylearn.modules.layout import JointLayout
 
-_NEEDED = ("non_shiftable_load", "solar_generation", "electrical_storage_nominal_power")
+_BATTERY = "electrical_storage"
+_METERS = ("non_shiftable_load", "solar_generation", "electrical_storage_nominal_power")
+_LEVEL = "base_load_mean_24h"
 
 
-class NetZeroRule(nn.Module):
-    """Battery request that would bring the building's own net load to zero, as a share of nominal power.
-
-    ``forward`` maps encoded observations ``[..., D]`` to actions ``[..., A]``; every action but the battery's is zero.
+class Physical(nn.Module):
+    """Physical values of some features out of encoded observations: ``[..., D]`` to ``[..., len(names)]``.
 
     Args:
-        layout: a layout whose community has the columns that the rule reads (see ``applies``).
+        community: the feature table.
+        names: features that are encoded linearly.
     """
 
-    def __init__(self, layout: JointLayout) -> None:
+    def __init__(self, community: CommunityFeatures, names: Sequence[str]) -> None:
         super().__init__()
-        community = layout.community
-        if community is None or not self.applies(layout):
-            raise ValueError("NetZeroRule needs a community with batteries whose load and generation are observed.")
-        self._columns = [community.columns.index(name) for name in _NEEDED]
-        features = [community.feature(name) for name in _NEEDED]
-        self._lows = [feature.low for feature in features]
-        self._halves = [(feature.high - feature.low) / 2.0 for feature in features]
-        battery = torch.zeros(len(community.actions))
-        battery[community.actions.index("electrical_storage")] = 1.0
-        self.battery: Tensor
-        self.register_buffer("battery", battery, persistent=False)
-
-    @staticmethod
-    def applies(layout: JointLayout) -> bool:
-        """Whether the rule can be used: a feature table, and every building with a battery has the columns it reads."""
-        community = layout.community
-        if community is None or "electrical_storage" not in community.actions:
-            return False
-        if not all(name in community.columns for name in _NEEDED):
-            return False
-        batteries = layout.action_mask[:, community.actions.index("electrical_storage")]
-        needed = layout.observation_mask[:, [community.columns.index(name) for name in _NEEDED]]
-        return bool(needed[batteries].all())
+        features = [community.feature(name) for name in names]
+        self.columns: Tensor
+        self.low: Tensor
+        self.half_range: Tensor
+        self.register_buffer("columns", torch.tensor([community.columns.index(name) for name in names]), persistent=False)
+        self.register_buffer("low", torch.tensor([feature.low for feature in features]), persistent=False)
+        half = [(feature.high - feature.low) / 2.0 for feature in features]
+        self.register_buffer("half_range", torch.tensor(half), persistent=False)
 
     def forward(self, observations: Tensor) -> Tensor:
-        load, generation, power = (
-            low + (observations[..., column] + 1.0) * half
-            for column, low, half in zip(self._columns, self._lows, self._halves, strict=True)
-        )
+        """The inverse of ``Feature.encode``."""
+        return self.low + (observations.index_select(-1, self.columns) + 1.0) * self.half_range
+
+
+class BatteryRule(nn.Module):
+    """What a battery would have to draw to bring the building's own net load to a target, as a share of its power.
+
+    The target is zero, or the mean of the building's base load over the last 24 hours. ``forward`` maps encoded
+    observations ``[..., D]`` to battery actions ``[...]``.
+
+    Args:
+        community: a feature table that has the columns ``needs(name)``.
+        name: ``net-zero`` or ``level``.
+    """
+
+    action = _BATTERY
+
+    def __init__(self, community: CommunityFeatures, name: RuleName) -> None:
+        super().__init__()
+        self.physical = Physical(community, self.needs(name))
+
+    @staticmethod
+    def needs(name: RuleName) -> tuple[str, ...]:
+        """Names of the features that the rule reads."""
+        return (*_METERS, _LEVEL) if name == "level" else _METERS
+
+    def forward(self, observations: Tensor) -> Tensor:
+        load, generation, power, *target = self.physical(observations).unbind(-1)
+        request = generation - load + target[0] if target else generation - load
         # A building without a battery has no power to divide by; its battery column is masked anyway.
-        request = (generation - load) / power.clamp(min=1e-3)
-        return request.clamp(-1.0, 1.0).unsqueeze(-1) * self.battery
+        return (request / power.clamp(min=1e-3)).clamp(-1.0, 1.0)
+
+
+class StartingRule(nn.Module):
+    """The rules of all devices that have one; every other action is in the middle of its limits.
+
+    ``forward`` maps encoded observations ``[..., D]`` to actions ``[..., A]`` within [-1, 1].
+
+    Args:
+        rules: modules from observations ``[..., D]`` to the values ``[...]`` of their ``action``.
+        actions: names of the A joint actions.
+    """
+
+    def __init__(self, rules: Sequence[BatteryRule], actions: Sequence[str]) -> None:
+        super().__init__()
+        self.rules = nn.ModuleList(rules)
+        place = torch.zeros(len(rules), len(actions))
+        place[range(len(rules)), [list(actions).index(rule.action) for rule in rules]] = 1.0
+        self.place: Tensor
+        self.register_buffer("place", place, persistent=False)
+
+    def forward(self, observations: Tensor) -> Tensor:
+        return torch.stack([rule(observations) for rule in self.rules], -1) @ self.place
+
+
+def starting_rule(layout: JointLayout, name: RuleName) -> StartingRule | None:
+    """The rule called ``name`` for a community; None if it is ``none`` or no device can follow one.
+
+    A battery follows one where every building that has a battery sees its load and generation.
+
+    Raises:
+        ConfigError: ``level`` for batteries whose buildings have no memory features.
+    """
+    community = layout.community
+    if community is None or name == "none":
+        return None
+    rules = []
+    if _seen(layout, _BATTERY, _METERS):
+        if not _seen(layout, _BATTERY, BatteryRule.needs(name)):
+            raise ConfigError(
+                f"rule is {name!r}, which reads the memory feature {_LEVEL}, but the buildings have no memory; set memory "
+                "in env_config to true, or rule to 'net-zero'."
+            )
+        rules.append(BatteryRule(community, name))
+    return StartingRule(rules, community.actions) if rules else None
+
+
+def _seen(layout: JointLayout, action: str, names: Sequence[str]) -> bool:
+    """Whether any building has ``action``, and all that have it see the features ``names``."""
+    community = layout.community
+    if community is None or action not in community.actions or not set(names) <= set(community.columns):
+        return False
+    owners = layout.action_mask[:, community.actions.index(action)]
+    observed = layout.observation_mask[:, [community.columns.index(name) for name in names]]
+    return bool(observed[owners].all())

@@ -29,7 +29,7 @@ def test_agents_learn_to_take_the_others_into_account():
             tau=0.02,
         )
         .reporting(min_sample_timesteps_per_iteration=500)
-        .rl_module(model_config={"hidden": 32, "ou_sigma": 0.3, "ou_sigma_final": 0.1, "hint_dropout": 0.0})
+        .rl_module(model_config={"hidden": 32, "noise_sigma": 0.3, "noise_sigma_final": 0.1, "hint_dropout": 0.0})
         .debugging(seed=0)
     )
     algorithm = algorithm.build_algo()

@@ -15,7 +15,7 @@ from rllib_citylearn.errors import ConfigError
 from rllib_citylearn.modules.community_module import CommunityModuleConfig, CommunityRLModule, Policy
 from rllib_citylearn.modules.layout import JointLayout
 from rllib_citylearn.modules.networks import Coordinator, Critic, team_value
-from rllib_citylearn.modules.rule import NetZeroRule
+from rllib_citylearn.modules.rule import starting_rule
 
 N = 5
 
@@ -61,7 +61,7 @@ def policy() -> Policy:
 @pytest.fixture
 def free_policy() -> Policy:
     """Without the rule, whose limits (a full battery's power) would hide a gradient behind a clipped action."""
-    return trained_like(Policy(layout(), CommunityModuleConfig(residual=False)))
+    return trained_like(Policy(layout(), CommunityModuleConfig(rule="none")))
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_permuting_buildings_permutes_everything(policy, observations):
 
 def test_an_absent_building_is_as_good_as_removed(observations):
     present = torch.tensor([True, True, False, True, False])
-    coordinator = trained_like(Coordinator(observations.shape[-1], 4, 8, 2))
+    coordinator = trained_like(Coordinator(observations.shape[-1], 4, 8, 2, "attention+mean-field"))
     critic = trained_like(Critic(observations.shape[-1], 1, 16, 2))
     kept = observations[:, present]
     assert torch.allclose(coordinator(observations, present)[:, present], coordinator(kept), atol=1e-6)
@@ -137,7 +137,7 @@ def test_the_rule_asks_the_battery_for_the_buildings_own_net_load():
         np.clip((pv - load) / agent.descriptors["electrical_storage_nominal_power"], -1, 1)
         for agent, (_, load, pv, _) in zip(features.agents, rows, strict=True)
     ]
-    rule = NetZeroRule(layout())
+    rule = starting_rule(layout(), "net-zero")
     assert torch.allclose(rule(joint).squeeze(-1), torch.tensor(expected, dtype=torch.float32), atol=1e-5)
 
 
@@ -152,16 +152,16 @@ def test_the_rule_needs_every_battery_building_to_show_load_and_generation():
         features = CommunityFeatures([agents[0], last])
         spaces = gym.spaces.Dict({a.name: FeatureBox(features, i) for i, a in enumerate(features.agents)})
         actions = gym.spaces.Dict({a.name: gym.spaces.Box(-1, 1, (len(a.actions),), np.float32) for a in features.agents})
-        assert NetZeroRule.applies(JointLayout(spaces, actions)) is applies
+        assert (starting_rule(JointLayout(spaces, actions), "net-zero") is not None) is applies
 
 
 def test_a_fresh_policy_is_the_rule(observations):
     policy = Policy(layout(), CommunityModuleConfig())
-    assert torch.allclose(policy(observations), NetZeroRule(layout())(observations), atol=1e-2)
+    assert torch.allclose(policy(observations), policy.actor.rule(observations), atol=1e-2)
 
 
 def test_without_coordinator_there_is_no_hint(observations):
-    policy = trained_like(Policy(layout(), CommunityModuleConfig(hint_size=0)))
+    policy = trained_like(Policy(layout(), CommunityModuleConfig(coordinator="none")))
     gradient = jacobian(policy, observations)
     assert torch.equal(gradient, torch.diag(gradient.diagonal()))
 
@@ -171,10 +171,10 @@ def test_noise_restarts_with_an_episode_and_is_off_in_inference(observations):
     module = CommunityRLModule(
         observation_space=gym.spaces.Dict({n: FeatureBox(community(), i) for i, n in enumerate(names)}),
         action_space=gym.spaces.Dict({n: gym.spaces.Box(-1, 1, (1,), np.float32) for n in names}),
-        model_config={"ou_sigma": 0.2, "ou_sigma_final": 0.2, "residual": False},
+        model_config={"noise_sigma": 0.2, "noise_sigma_final": 0.2, "rule": "none"},
         inference_only=True,
     )
-    torch.manual_seed(0)
+    module.seed_exploration(0)
     plain = module.forward_inference({"obs": observations})["actions"]
     assert torch.equal(plain, module.act(observations))
     noise = torch.stack([module.forward_exploration({"obs": observations}, t=0)["actions"] - plain for _ in range(400)])
@@ -197,8 +197,14 @@ def test_noise_restarts_with_an_episode_and_is_off_in_inference(observations):
         {"hidden": 30, "heads": 4},
         {"reach": 0},
         {"hint_dropout": 1.0},
-        {"ou_sigma": -1},
+        {"noise_sigma": -1},
         {"hint_size": -1},
+        {"hint_size": 0},
+        {"coordinator": "mean field"},
+        {"actors": "both"},
+        {"critic": "monolithic"},
+        {"rule": "residual"},
+        {"noise": "white"},
     ],
 )
 def test_impossible_sizes_are_refused(wrong):

@@ -44,7 +44,7 @@ def read(text: str) -> Preset:
         ("model: {hidden: big}", ["model.hidden", "'big'", "whole number"]),
         ("model: {hidden: 65}", ["model", "hidden=65"]),
         ("model: {hiden: 64}", ["model", "'hiden'", "'hidden'"]),
-        ("model: {residual: 1}", ["model.residual", "1", "true or false"]),
+        ("model: {rule: 1}", ["model.rule", "1", "net-zero"]),
         ("model: {reach: .nan}", ["model.reach", "nan"]),
         ("validation: {starts: 5}", ["validation.starts", "5", "a list"]),
         ("validation: {starts: [1, x]}", ["validation.starts[1]", "'x'", "whole number"]),
