@@ -1,6 +1,7 @@
 """The mean net load of the last 24 hours, which buildings remember (``env/net_memory.py``), with gradients.
 
-The memory of the engines rounds every net load to 0.1 Wh; here hours that are simulated are not rounded, so that gradients are those of the mean.
+The memory of the engines rounds every net load to 0.1 Wh; here hours that are simulated are not rounded, so that gradients
+are those of the mean.
 """
 
 from __future__ import annotations
@@ -57,7 +58,8 @@ class NetReference(torch.nn.Module):
     def start(self, row: torch.Tensor, first: torch.Tensor) -> torch.Tensor:
         """Net loads ``[E, 24, N]`` before ``row`` ``[E]``; the data's first row remembers what is seen there, ``[E, N]``."""
         history = self.net[row.unsqueeze(1) + torch.arange(HOURS, device=row.device)]
-        history[:, -1] = torch.where((row == 0).unsqueeze(1), (first * SCALE).round() / SCALE, history[:, -1])
+        rounded = (first.float().double() * SCALE).round() / SCALE
+        history[:, -1] = torch.where((row == 0).unsqueeze(1), rounded.to(history.dtype), history[:, -1])
         return history
 
     def mean(self, row: torch.Tensor, history: torch.Tensor) -> torch.Tensor:
