@@ -11,10 +11,13 @@ import numpy.typing as npt
 from rllib_citylearn.env.config import FAST
 from rllib_citylearn.env.features import CommunityFeatures
 from rllib_citylearn.env.measurements import QUANTITIES, Measurements
+from rllib_citylearn.env.memory_columns import MemoryColumns
+from rllib_citylearn.env.memory_table import memory_table
 from rllib_citylearn.env.reward import RewardBuffers, TeamReward
 from rllib_citylearn.env.service import ServiceMeter
 from rllib_citylearn.errors import EngineError
 from rllib_citylearn.simulator.reward_layout import SERVICE_COUNT
+from rllib_citylearn.simulator.tables import generation_kwh
 
 if TYPE_CHECKING:
     from citylearn.citylearn import CityLearnEnv
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
 Doubles = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
 
-_NET = QUANTITIES.index("net_electricity_consumption")  # the only one that depends on the control
+_NET = QUANTITIES.index("net_electricity_consumption")
 
 
 class Engine(Protocol):
@@ -60,8 +63,8 @@ class Engine(Protocol):
             EngineError: actions of another shape, actions that are no numbers, or no data left.
         """
 
-    def measured(self) -> Doubles:
-        """What buildings measure now of ``measurements.QUANTITIES``, ``[E, N, 4]`` in physical units; zero if they don't."""
+    def shown_net_kwh(self) -> npt.NDArray[Any]:
+        """Net loads that the observations show, ``[E, N]``: of the last hour, or of the first at the start of an episode."""
         ...
 
 
@@ -86,8 +89,6 @@ class FastEngine:
         self.observations = self.community.observations
         self.net_kwh = self.community.net_kwh
         self.rewards = self.community.rewards
-        self._measurable = Measurements(features).present
-        self._known: Doubles | None = None
         self._steps = episode_steps
 
     def reset(self, communities: Rows, rows: Rows, seeds: Rows, initial_soc: Doubles | None) -> None:
@@ -102,17 +103,9 @@ class FastEngine:
         else:
             self.community.step(actions)
 
-    def measured(self) -> Doubles:
-        """See ``Engine.measured``."""
-        if self._known is None:
-            series = self.community.description.observations.series
-            self._known = np.zeros((self.community.rows, *self._measurable.shape))
-            for n, q in np.argwhere(self._measurable).tolist():
-                if q != _NET:
-                    self._known[:, n, q] = series[n, QUANTITIES[q]]
-        values: Doubles = self._known[self.community.clock]
-        values[..., _NET] = np.where(self._measurable[:, _NET], self.net_kwh, 0.0)
-        return values
+    def shown_net_kwh(self) -> npt.NDArray[Any]:
+        """See ``Engine.shown_net_kwh``."""
+        return self.net_kwh
 
 
 class CityLearnEngine:
@@ -143,8 +136,10 @@ class CityLearnEngine:
         self._service = np.zeros((communities, len(features.agents), SERVICE_COUNT))
         self._state = np.zeros((communities, 4))
         self._rows = np.zeros(communities, np.int64)
-        self._raw: list[Any] = [[np.zeros(len(agent.features)) for agent in features.agents]] * communities
         self._measurements = Measurements(features)
+        self._shown_net = np.zeros(self.net_kwh.shape)
+        self._memory = memory_table(features, _measured_data(citylearn, self._measurements.present))
+        self._remembered = MemoryColumns(features).columns
 
     def reset(self, communities: Rows, rows: Rows, seeds: Rows, initial_soc: Doubles | None) -> None:
         """See ``Engine.reset``."""
@@ -160,9 +155,8 @@ class CityLearnEngine:
             observations, _ = env.reset()
             # CityLearn draws the drift of vehicles from its seed plus a count of its resets.
             env._ev_drift_random_state = np.random.RandomState(int(seed) % 2**32)
-            self._raw[e] = observations
-            self.observations[e] = self._features.encode(observations)
             self._rows[e] = row
+            self._show(e, observations)
         self._state[communities] = self._reward.start(rows + self._first)
 
     def step(self, actions: Doubles, *, physical: bool = False) -> None:
@@ -176,21 +170,29 @@ class CityLearnEngine:
         for e, env in enumerate(self.environments):
             if env.terminated:
                 raise EngineError(f"Community {e} is at the end of its episode; reset it before the next step.")
+        shown = []
         for e, env in enumerate(self.environments):
             rows = self._features.own_actions(actions[e]) if physical else self._features.decode_actions(actions[e])
             observations, *_ = env.step(rows)
-            self._raw[e] = observations
-            self.observations[e] = self._features.encode(observations)
             # CityLearn's clock already stands on the next hour.
             index = env.time_step - 1
             self.net_kwh[e] = [building.net_electricity_consumption[index] for building in env.buildings]
             self._service[e] = self._meter.read(env, int(self._rows[e]), index)
+            shown.append(observations)
         self._reward.step(self._rows + self._first, self.net_kwh, self._service, self._state, self.rewards)
         self._rows += 1
+        for e, observations in enumerate(shown):
+            self._show(e, observations)
 
-    def measured(self) -> Doubles:
-        """See ``Engine.measured``."""
-        return np.stack([self._measurements.of(rows) for rows in self._raw])
+    def shown_net_kwh(self) -> npt.NDArray[Any]:
+        """See ``Engine.shown_net_kwh``."""
+        return self._shown_net
+
+    def _show(self, e: int, observations: list[list[float]]) -> None:
+        """Encode what the buildings of community ``e`` see."""
+        self.observations[e] = self._features.encode(observations)
+        self._shown_net[e] = self._measurements.of(observations)[:, _NET]
+        self.observations[e, :, self._remembered] = self._memory[self._rows[e]]
 
 
 def make_engine(
@@ -205,3 +207,21 @@ def make_engine(
     if name == FAST:
         return FastEngine(citylearn, features, reward, communities, episode_steps)
     return CityLearnEngine(citylearn, features, reward, communities, episode_steps)
+
+
+def _measured_data(env: CityLearnEnv, present: npt.NDArray[np.bool_]) -> Doubles:
+    """Of ``QUANTITIES`` those that are data, ``[T, N, 4]``, over the window of ``env``, which has been reset.
+
+    Zero where a building does not measure one, and for the net load, which is no data.
+    """
+    building_data = []
+    for building in env.buildings:
+        series = (
+            building.energy_simulation.non_shiftable_load,
+            np.abs(generation_kwh(building)),
+            np.zeros(len(building.energy_simulation.non_shiftable_load)),
+            building.carbon_intensity.carbon_intensity,
+        )
+        building_data.append(np.stack([np.asarray(values, float) for values in series], 1))
+    data: Doubles = np.stack(building_data, 1) * present
+    return data

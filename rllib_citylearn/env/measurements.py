@@ -14,13 +14,16 @@ from rllib_citylearn.env.features import CommunityFeatures
 QUANTITIES = ("non_shiftable_load", "solar_generation", "net_electricity_consumption", "carbon_intensity")
 """The measurements that memory is made of, by feature name; buildings that lack one have zeros."""
 
+NET_MEAN = "net_electricity_consumption_mean_24h"
+"""The one memory feature that depends on the control."""
+
 SOURCES: Mapping[str, Sequence[str]] = {
     **{
         name: QUANTITIES[:2]
         for name, feature in FEATURES.items()
         if feature.source == "memory" and name.startswith("base_load")
     },
-    "net_electricity_consumption_mean_24h": QUANTITIES[2:3],
+    NET_MEAN: QUANTITIES[2:3],
     "carbon_intensity_mean_24h": QUANTITIES[3:],
 }
 """Quantities behind each memory feature; a building has those features of which it measures a quantity."""

@@ -14,7 +14,8 @@ from rllib_citylearn.env.citylearn_env import community_features
 from rllib_citylearn.env.config import FAST, CommunityEnvConfig
 from rllib_citylearn.env.engines import Engine, make_engine
 from rllib_citylearn.env.forecast_noise import ForecastNoise
-from rllib_citylearn.env.memory import Memory
+from rllib_citylearn.env.measurements import NET_MEAN
+from rllib_citylearn.env.net_memory import NetMemory
 from rllib_citylearn.env.no_control import no_control
 from rllib_citylearn.env.reward import TERMS, RewardBuffers, RewardWeights, TeamReward
 from rllib_citylearn.errors import ConfigError
@@ -88,7 +89,8 @@ class CommunityVectorEnv:
             config.engine, self.citylearn, self.features, self.reward, communities, self.episode_steps
         )
         self._has_comfort = any(simulates_temperature(building) for building in self.citylearn.buildings)
-        self._memory = Memory(self.features, communities) if config.memory else None
+        remembers = NET_MEAN in self.features.memory
+        self._net_memory = NetMemory(self.features, self.reward.tables.reference_net, communities) if remembers else None
         self._noise = ForecastNoise(self.features, communities, config.forecast_noise) if config.forecast_noise else None
         self._random = np.random.default_rng()
         self._lowest_soc = np.array([b.electrical_storage.initial_soc for b in self.citylearn.buildings])
@@ -148,9 +150,9 @@ class CommunityVectorEnv:
         self._saved[which] = self._uncontrolled[which] = 0.0
         self._load[which], self._peak[which] = 0.0, -np.inf
         self.engine.reset(which, self._start[which] - self.first_step, seeds, soc)
-        if self._memory is not None:
-            self._memory.start(which, self.engine.measured()[which])
-            self._memory.write(self.engine.observations, which)
+        if self._net_memory is not None:
+            self._net_memory.start(which, self._start[which] - self.first_step, self.engine.shown_net_kwh()[which])
+            self._net_memory.write(self.engine.observations, which)
         if self._noise is not None:
             self._noise.start(self.engine.observations, which, self._random)
         return self.engine.observations
@@ -183,9 +185,9 @@ class CommunityVectorEnv:
             ended = np.flatnonzero(self._elapsed >= self.episode_steps).tolist()
             raise ConfigError(f"The episodes of the communities {ended} have ended; reset them before the next step.")
         self.engine.step(actions, physical=physical)
-        if self._memory is not None:
-            self._memory.update(self.engine.measured())
-            self._memory.write(self.engine.observations)
+        if self._net_memory is not None:
+            self._net_memory.update(self.engine.shown_net_kwh())
+            self._net_memory.write(self.engine.observations)
         if self._noise is not None:
             self._noise.step(self.engine.observations, self._random)
         rewards = self.engine.rewards
@@ -204,6 +206,12 @@ class CommunityVectorEnv:
             episodes={e: self._episode_kpis(e) for e in ended},
             episode_terms={e: dict(zip(TERMS, (self._saved[e] / self.episode_steps).tolist(), strict=True)) for e in ended},
         )
+
+    def net_history_kwh(self) -> npt.NDArray[np.float32]:
+        """Net loads that buildings remember, the latest last, ``[E, 24, N]``; no hours where no feature shows their mean."""
+        if self._net_memory is None:
+            return np.zeros((self.communities, 0, len(self.features.agents)), np.float32)
+        return self._net_memory.history_kwh()
 
     def _choose_start(self) -> int:
         """The time step of the data at which the next episode starts."""

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from rllib_citylearn.env.reward import RewardTables
 from rllib_citylearn.simulator.description import CommunityDescription
 from rllib_citylearn.simulator.observations import EncodedTables
-from rllib_citylearn.simulator.parameters import ABSENT, TANK_SOC, Batteries
+from rllib_citylearn.simulator.parameters import Batteries
 
 
 def simulation_arrays(
@@ -44,8 +44,6 @@ def _sizes(
     """How large each axis is, by the names of ``kernels.memory.SIZES``."""
     parameters, tables, dynamics = description.parameters, description.tables, description.dynamics
     count, actions = parameters.actions.low.shape
-    observed = bool((encoded.state_kind >= TANK_SOC).any())
-    thermal = bool((parameters.devices.kind != ABSENT).any()) or observed or dynamics is not None
     hidden = 0 if dynamics is None else dynamics.output_weights.shape[1]
     batteries, vehicles, chargers = parameters.batteries, parameters.vehicles, parameters.chargers
     appliances = parameters.appliances
@@ -69,8 +67,8 @@ def _sizes(
         "BP": max(batteries.power.x.shape[1], vehicles.power.x.shape[1]),
         "CI": chargers.charge_efficiency.x.shape[1],
         "CO": chargers.discharge_efficiency.x.shape[1],
-        "TN": count if thermal else 0,
-        "TT": tables.rows if thermal else 0,
+        "TN": count if description.thermal else 0,
+        "TT": tables.rows if description.thermal else 0,
         "DN": 0 if dynamics is None else count,
         "DT": 0 if dynamics is None else tables.rows,
         "L": 0 if dynamics is None else dynamics.bias.shape[1],

@@ -10,11 +10,15 @@ import numpy as np
 
 from rllib_citylearn.env.feature_table import table_names
 from rllib_citylearn.env.features import CommunityFeatures
+from rllib_citylearn.env.measurements import NET_MEAN
+from rllib_citylearn.env.memory_format import HOURS
 from rllib_citylearn.simulator.appliances import Appliances
 from rllib_citylearn.simulator.dynamics import Dynamics
 from rllib_citylearn.simulator.observations import ObservationPlan
 from rllib_citylearn.simulator.parameters import (
+    ABSENT,
     END_USES,
+    TANK_SOC,
     Actions,
     Batteries,
     Chargers,
@@ -51,6 +55,17 @@ class CommunityDescription:
     def features(self) -> CommunityFeatures:
         """The community's feature table."""
         return self.observations.features
+
+    @property
+    def thermal(self) -> bool:
+        """Whether any building has devices that heat or cool, or observes a tank."""
+        shown = any(state.kind >= TANK_SOC for state in self.observations.states)
+        return shown or self.dynamics is not None or bool((self.parameters.devices.kind != ABSENT).any())
+
+    @property
+    def net_hours(self) -> int:
+        """How many of the last hours' net loads its observations depend on: those of a mean in memory, or none."""
+        return HOURS if NET_MEAN in self.features.memory else 0
 
     @classmethod
     def read(cls, env: CityLearnEnv, features: CommunityFeatures) -> CommunityDescription:

@@ -17,6 +17,8 @@ import numpy.typing as npt
 from rllib_citylearn.env.appliance_features import QUANTITIES, appliance_order, appliance_quantity
 from rllib_citylearn.env.encoding import Encoder
 from rllib_citylearn.env.features import CommunityFeatures
+from rllib_citylearn.env.measurements import QUANTITIES as MEASURED
+from rllib_citylearn.env.memory_table import memory_table
 from rllib_citylearn.errors import EngineError, UnsupportedError
 from rllib_citylearn.simulator.parameters import APPLIANCE, BATTERY_SOC, END_USES, MADE, NET_LOAD, TANK_SOC, VEHICLE_SOC
 from rllib_citylearn.simulator.tables import CommunityTables
@@ -92,6 +94,15 @@ class ObservationPlan:
                 series[n, name] = kept.setdefault(values.tobytes(), values)
         return cls(features, series, tuple(states.values()))
 
+    def measured(self, rows: int) -> Doubles:
+        """Of ``measurements.QUANTITIES`` those that are data, ``[rows, N, 4]``; zero where a building lacks one."""
+        known = np.zeros((rows, len(self.features.agents), len(MEASURED)))
+        for n in range(known.shape[1]):
+            for q, name in enumerate(MEASURED):
+                if (n, name) in self.series:
+                    known[:, n, q] = self.series[n, name]
+        return known
+
 
 class EncodedTables:
     """The plan as the arrays that the kernel reads (``kernels.memory.FIELDS`` has their shapes)."""
@@ -119,11 +130,15 @@ class EncodedTables:
                     self.shared[:, place[name_of_column]] = encoded[id(next(iter(given.values()))), name][:, i]
                 else:
                     private[place[name_of_column]] = {n: encoded[id(values), name][:, i] for n, values in given.items()}
-        self.private_at = np.array(sorted(private), np.int64)
-        self.private = np.zeros((rows, buildings, len(private)), np.float32)
-        for p, d in enumerate(self.private_at):
-            for n, column in private[int(d)].items():
+        # What buildings remember is data too, but for the mean of the net load, which whoever steps the community fills in.
+        remembered = range(columns - len(features.memory), columns)
+        self.private_at = np.array([*sorted(private), *remembered], np.int64)
+        self.private = np.zeros((rows, buildings, len(self.private_at)), np.float32)
+        for p, d in enumerate(sorted(private)):
+            for n, column in private[d].items():
                 self.private[:, n, p] = column
+        if features.memory:
+            self.private[:, :, len(private) :] = memory_table(features, plan.measured(rows))
         self._fix(features, place)
         self._state(plan, place)
 

@@ -182,3 +182,28 @@ def test_noise_is_repeated_by_its_seed_and_touches_forecasts_alone(config: Commu
     assert (errors[inside] != 0.0).mean() > 0.99
     assert errors[inside].std() == pytest.approx(0.1, rel=0.3)
     assert np.abs(first).max() <= 1.0
+
+
+@pytest.mark.parametrize("engine", ["fast", "citylearn"])
+def test_what_is_remembered_depends_on_the_row_and_not_on_the_start(config: CommunityEnvConfig, engine: str) -> None:
+    """All but the mean of the net load, which the control changes."""
+    env = CommunityVectorEnv(replace(config, engine=engine, episode_steps=20))
+    remembered = {name: d for d, name in enumerate(env.features.columns) if name in env.features.memory}
+    mean = remembered.pop("net_electricity_consumption_mean_24h")
+    by_row: dict[int, np.ndarray] = {}
+    random, known = np.random.default_rng(8), 0
+    for start in (700, 703, 719, 735, 738):
+        observations = env.reset(starts=[start])
+        for row in range(start, start + 20):
+            seen = observations[0][:, list(remembered.values())].copy()
+            known += row in by_row
+            assert np.array_equal(by_row.setdefault(row, seen), seen), (start, row)
+            observations = env.step(random.uniform(-1, 1, (1, 3, 1))).observations
+    assert known > 30
+    means = [env.reset(starts=[start])[0, :, mean].copy() for start in (701, 719, 739)]
+    reference, feature = env.reward.tables.reference_net, env.features.feature("net_electricity_consumption_mean_24h")
+    for start, values in zip((1, 19, 39), means, strict=True):
+        # Before the second row nothing was measured but what the first observation shows.
+        history = np.concatenate([reference[:1], reference[:start]])[-24:]
+        decoded = feature.low + (values + 1) / 2 * (feature.high - feature.low)
+        assert np.allclose(decoded, history.mean(0), atol=1e-4)

@@ -14,6 +14,7 @@ from rllib_citylearn.errors import EngineError
 from rllib_citylearn.simulator.description import CommunityDescription
 from rllib_citylearn.simulator.differentiable.battery import BatteryBank
 from rllib_citylearn.simulator.differentiable.drift import drawn_drift, drift_at
+from rllib_citylearn.simulator.differentiable.net_mean import NetReference, RunningMean
 from rllib_citylearn.simulator.differentiable.observe import Observer
 from rllib_citylearn.simulator.differentiable.outcome import Outcome, PhysicalHour
 from rllib_citylearn.simulator.differentiable.reward import TeamReward
@@ -21,8 +22,7 @@ from rllib_citylearn.simulator.differentiable.state import State
 from rllib_citylearn.simulator.differentiable.support import check_differentiable
 from rllib_citylearn.simulator.differentiable.thermal import ThermalPlant
 from rllib_citylearn.simulator.differentiable.vehicles import Fleet
-from rllib_citylearn.simulator.observations import TANK_SOC
-from rllib_citylearn.simulator.parameters import ABSENT, Batteries
+from rllib_citylearn.simulator.parameters import Batteries
 
 Policy = Callable[[torch.Tensor, State], torch.Tensor]
 """Observations ``[E, N, D]`` and the state they belong to -> joint actions ``[E, N, A]`` in [-1, 1]."""
@@ -37,7 +37,8 @@ class DifferentiableCommunity(torch.nn.Module):
 
     Args:
         description: the community.
-        reward: what the team reward needs; None computes no rewards.
+        reward: what the team reward needs; None computes no rewards. Episodes that begin need it too, if buildings remember
+            their net load: they remember the community without control.
         dtype: of all values but rows; float64 is for checks of gradients.
 
     Raises:
@@ -60,10 +61,10 @@ class DifferentiableCommunity(torch.nn.Module):
         self._buildings, self._actions = parameters.actions.low.shape
         self.batteries = BatteryBank(Batteries.joined(parameters.batteries, parameters.vehicles), dtype)
         self.fleet = Fleet(description, dtype) if len(parameters.vehicles) else None
-        observed = any(state.kind >= TANK_SOC for state in description.observations.states)
-        thermal = observed or bool((parameters.devices.kind != ABSENT).any())
+        thermal = description.thermal
         self.plant = ThermalPlant(parameters, tables, dtype) if thermal else None
         self.observer = Observer(description, dtype)
+        self.memory = NetReference(reward, tables.rows, dtype) if description.net_hours else None
         self.reward = None if reward is None else TeamReward(reward, tables, dtype)
         base = tables.load.astype(np.float64) + tables.generation.astype(np.float64)
 
@@ -107,7 +108,7 @@ class DifferentiableCommunity(torch.nn.Module):
             hours: for how many hours the drift has to be known; None is to the end of the data.
 
         Raises:
-            EngineError: a row at which no episode can start.
+            EngineError: a row at which no episode can start, or nothing is known of the hours before.
         """
         at = np.asarray(rows, np.int64)
         if at.ndim != 1 or not at.size or at.min() < 0 or at.max() >= self.rows - 1:
@@ -134,6 +135,15 @@ class DifferentiableCommunity(torch.nn.Module):
         else:
             hour = self.plant.start(row)
             net, tank_soc, made = base + hour.consumption.sum(2), hour.tank_soc, hour.made
+        history, mean = base.new_zeros(count, 0, self._buildings), None
+        if self.memory is not None:
+            if not self.memory.known:
+                raise EngineError(
+                    "The buildings remember their net load, and nothing is known of it before an episode; make the "
+                    "DifferentiableCommunity with reward tables, or go on from the State of a vector environment."
+                )
+            history = self.memory.start(row, net)
+            mean = self.memory.mean(row, history)
         return State(
             row=row,
             origin=row,
@@ -145,7 +155,8 @@ class DifferentiableCommunity(torch.nn.Module):
             drift=torch.as_tensor(factors, dtype=self.dtype, device=self.device),
             drift_row=row + 1,
             reward=base.new_zeros(count, 0) if self.reward is None else self.reward.start(row),
-            observations=self.observer(row, soc, net, vehicle_soc, tank_soc, made),
+            net_history_kwh=history,
+            observations=self.observer(row, soc, net, vehicle_soc, tank_soc, made, mean),
         )
 
     def step(self, state: State, actions: torch.Tensor) -> tuple[State, Outcome]:
@@ -169,8 +180,8 @@ class DifferentiableCommunity(torch.nn.Module):
 
         Args:
             state: where the communities stand.
-            policy: called with observations ``[E, N, D]`` and the state, which remembers nothing for rewards within a
-                rollout; returns joint actions ``[E, N, A]``.
+            policy: called with observations ``[E, N, D]`` and the state, which within a rollout remembers nothing for
+                rewards and no history of net loads; returns joint actions ``[E, N, A]``.
             hours: how many, H.
 
         Returns:
@@ -181,11 +192,14 @@ class DifferentiableCommunity(torch.nn.Module):
         """
         self._check(state, hours)
         first, memory = state.row, state.reward
-        state = replace(state, reward=memory[:, :0])
+        net_mean = None if self.memory is None else RunningMean(state.net_history_kwh)
+        state = replace(state, reward=memory[:, :0], net_history_kwh=state.net_history_kwh[:, :0])
         given = []
         for _ in range(hours):
-            state, hour = self._hour(state, policy(state.observations, state))
+            state, hour = self._hour(state, policy(state.observations, state), net_mean)
             given.append(hour)
+        if net_mean is not None:
+            state = replace(state, net_history_kwh=net_mean.history())
         rows = first + torch.arange(hours, device=self.device).unsqueeze(1)
         outcome, memory = self._outcome(rows, given, memory)
         return replace(state, reward=memory), outcome
@@ -226,6 +240,12 @@ class DifferentiableCommunity(torch.nn.Module):
                 "The state remembers nothing for the team reward: it is from within a rollout, or of a community without "
                 "reward tables. Go on from a rollout's end, or simulate without reward tables."
             )
+        if state.net_history_kwh.shape[1] != self.description.net_hours:
+            raise EngineError(
+                f"The state has the net loads of {state.net_history_kwh.shape[1]} hours, where those of "
+                f"{self.description.net_hours} are remembered: it is from within a rollout, or of a community with other "
+                "memory features. Go on from a rollout's end."
+            )
         last = int(state.row.max())
         if last + hours >= self.rows:
             raise EngineError(
@@ -233,7 +253,7 @@ class DifferentiableCommunity(torch.nn.Module):
                 f"{self.rows - 1 - hours} at the latest."
             )
 
-    def _hour(self, state: State, actions: torch.Tensor) -> tuple[State, PhysicalHour]:
+    def _hour(self, state: State, actions: torch.Tensor, net_mean: RunningMean | None) -> tuple[State, PhysicalHour]:
         wanted = (len(state.row), self._buildings, self._actions)
         if actions.shape != wanted:
             raise EngineError(
@@ -270,6 +290,9 @@ class DifferentiableCommunity(torch.nn.Module):
             charged = fleet.drawn(row, plugged, energy[:, n:])
             net = net.index_add(1, fleet.building, charged)
             next_vehicle_soc = fleet.move(after, vehicle_soc, drift_at(state, after))
+        mean = None
+        if self.memory is not None and net_mean is not None:
+            mean = net_mean.add(net, self.memory.share.index_select(0, after))
         following = State(
             row=after,
             origin=state.origin,
@@ -281,7 +304,8 @@ class DifferentiableCommunity(torch.nn.Module):
             drift=state.drift,
             drift_row=state.drift_row,
             reward=state.reward,
-            observations=self.observer(after, battery_soc, net, vehicle_soc, tank_soc, made),
+            net_history_kwh=state.net_history_kwh,
+            observations=self.observer(after, battery_soc, net, vehicle_soc, tank_soc, made, mean),
         )
         return following, PhysicalHour(net, battery_energy, charged, vehicle_soc)
 

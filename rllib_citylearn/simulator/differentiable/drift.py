@@ -11,6 +11,7 @@ import torch
 from rllib_citylearn.simulator.description import CommunityDescription
 from rllib_citylearn.simulator.differentiable.state import State
 from rllib_citylearn.simulator.parameters import Floats
+from rllib_citylearn.simulator.presence import DRIFT_AN_HOUR, DRIFT_BOUNDS
 
 
 def drawn_drift(
@@ -40,6 +41,31 @@ def drawn_drift(
         drawn = description.tables.presence.drift(int(row), hours + 1, int(seed))[1:]
         factors[e, : len(drawn)] = drawn
     return factors
+
+
+def fresh_drift(
+    drifts: torch.Tensor, row: torch.Tensor, hours: int, dtype: torch.dtype, generator: torch.Generator | None
+) -> torch.Tensor:
+    """Factors for communities in mid-episode, of the same distribution as CityLearn's but other draws.
+
+    Args:
+        drifts: whether a vehicle drifts at a row, bool ``[T, V]``.
+        row: where the communities stand, ``[E]``.
+        hours: for how many hours.
+        dtype: of the factors.
+        generator: on the device of ``row``; None is torch's own.
+
+    Returns:
+        ``[E, hours, V]``, of which the first act at the start of the row after ``row``; NaN where a vehicle doesn't drift.
+        Without hours where there are no vehicles.
+    """
+    rows, vehicles = drifts.shape
+    if not vehicles:
+        return torch.zeros(len(row), 0, 0, dtype=dtype, device=row.device)
+    at = row.unsqueeze(1) + torch.arange(1, hours + 1, device=row.device)
+    drawn = torch.empty(len(row), hours, vehicles, dtype=dtype, device=row.device)
+    drawn.normal_(1.0, DRIFT_AN_HOUR, generator=generator).clamp_(*DRIFT_BOUNDS)
+    return torch.where(drifts[at.clamp(max=rows - 1)], drawn, torch.nan)  # in the last row nothing drifts
 
 
 def drift_at(state: State, row: torch.Tensor) -> torch.Tensor | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from rllib_citylearn.env.measurements import NET_MEAN
 from rllib_citylearn.simulator.description import CommunityDescription
 from rllib_citylearn.simulator.observations import MADE, TANK_SOC, VEHICLE_SOC, EncodedTables
 
@@ -30,8 +31,13 @@ class Observer(torch.nn.Module):
         data[:, :, encoded.fixed_at] = encoded.fixed
         order = np.argsort(encoded.state_kind, kind="stable")
         kind = encoded.state_kind[order]
-        low, high = encoded.state_range[order].T
+        at, (low, high) = encoded.state_at[order], encoded.state_range[order].T
         mask = encoded.state_mask[:, order] != 0
+        if description.net_hours:  # behind all kinds of state
+            features = description.features
+            column, feature = features.columns.index(NET_MEAN), features.feature(NET_MEAN)
+            at, low, high = np.append(at, column), np.append(low, feature.low), np.append(high, feature.high)
+            mask = np.append(mask, features.observation_mask[:, column, None] != 0, 1)
         charger = encoded.charger_at[:, order[kind == VEHICLE_SOC]]
         # [T, N, columns]: the vehicle shown; the last is none.
         connected = np.append(description.tables.presence.connected, np.full((rows, 1), -1), 1)
@@ -41,7 +47,7 @@ class Observer(torch.nn.Module):
             self.register_buffer(name, torch.as_tensor(values, dtype=kind), persistent=False)
 
         keep("data", data)
-        keep("at", encoded.state_at[order], torch.int64)
+        keep("at", at, torch.int64)
         keep("scale", mask * (2.0 / (high - low)))
         keep("shift", mask * (-2.0 * low / (high - low) - 1.0))
         keep("vehicle", np.where(vehicle < 0, len(description.parameters.vehicles), vehicle).reshape(rows, -1), torch.int64)
@@ -58,6 +64,7 @@ class Observer(torch.nn.Module):
         vehicle_soc: torch.Tensor,
         tank_soc: torch.Tensor,
         made: torch.Tensor,
+        mean_net_kwh: torch.Tensor | None,
     ) -> torch.Tensor:
         """What the buildings see at ``row`` ``[E]`` of how the hour before it ended.
 
@@ -66,6 +73,7 @@ class Observer(torch.nn.Module):
             battery_soc, net_kwh: ``[E, N]``.
             vehicle_soc: ``[E, V]``.
             tank_soc, made: ``[E, N, 3]``; not looked at where no building observes them.
+            mean_net_kwh: over the last 24 hours, ``[E, N]``; None where nobody remembers it.
         """
         data = self.data.index_select(0, row)
         # Kinds of state in rising order, as the columns stand.
@@ -77,6 +85,8 @@ class Observer(torch.nn.Module):
             parts.append(tank_soc.index_select(2, self.tanks))
         if len(self.uses):
             parts.append(made.index_select(2, self.uses))
+        if mean_net_kwh is not None:
+            parts.append(mean_net_kwh.unsqueeze(-1))
         if not parts:
             return data
         # Clipping to a feature's range is clipping to [-1, 1] once encoded.

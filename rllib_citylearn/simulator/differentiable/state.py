@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from rllib_citylearn.errors import EngineError
@@ -28,6 +29,8 @@ class State:
         drift_row: row at whose start the first of ``drift`` acts, int64 ``[E]``.
         reward: the district's load in the hour before, controlled and uncontrolled, then the month's peaks so far,
             controlled and uncontrolled, kWh, ``[E, 4]``; without columns where no rewards are computed, and within rollouts.
+        net_history_kwh: net loads of the last 24 hours, the latest last, zero before there was any, ``[E, 24, N]``; without
+            hours where observations hold no mean of them, and within rollouts.
         observations: what the buildings see, encoded, ``[E, N, D]``.
     """
 
@@ -41,6 +44,7 @@ class State:
     drift: torch.Tensor
     drift_row: torch.Tensor
     reward: torch.Tensor
+    net_history_kwh: torch.Tensor
     observations: torch.Tensor
 
     @classmethod
@@ -48,6 +52,7 @@ class State:
         cls,
         fast: FastCommunity,
         *,
+        net_history_kwh: npt.NDArray[np.float32] | None = None,
         hours: int | None = None,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
@@ -56,12 +61,23 @@ class State:
 
         Args:
             fast: it may go on; the state is a copy.
+            net_history_kwh: ``CommunityVectorEnv.net_history_kwh()``, ``[E, 24, N]``, where observations hold a mean of it.
             hours: for how many hours the drift of vehicles has to be known; None is all that ``fast`` knows.
             dtype, device: those of the ``DifferentiableCommunity`` that goes on from here.
+
+        Raises:
+            EngineError: a history of another shape, or none where there has to be one.
         """
         arrays = fast.arrays
         row, origin = arrays["clock"].copy(), arrays["origin"].copy()
         thermal = bool(arrays["tank_soc"].size)
+        shape = (len(row), fast.description.net_hours, len(fast.description.parameters))
+        history = np.zeros((len(row), 0, shape[2])) if net_history_kwh is None else net_history_kwh
+        if history.shape != shape:
+            raise EngineError(
+                f"The history of net loads has the shape {history.shape}; observations of this community depend on one of "
+                f"{shape}: give net_history_kwh() of the vector environment that steps it."
+            )
 
         def given(values: np.ndarray) -> torch.Tensor:
             return torch.tensor(values, dtype=dtype, device=device)
@@ -77,6 +93,7 @@ class State:
             drift=given(_ahead(arrays["drift"], row + 1 - origin, hours)),
             drift_row=torch.as_tensor(row + 1, device=device),
             reward=given(arrays["reward_state"] if arrays["reference_net"].size else arrays["reward_state"][:, :0]),
+            net_history_kwh=given(history),
             observations=given(arrays["observations"]),
         )
 
