@@ -27,6 +27,9 @@ ACTION_MASK = "action_mask"
 IMPORTANCE = "importance"
 """Batch column ``[B]``: weight of a row's error, for rows that were not drawn uniformly."""
 
+IS_DEMONSTRATION = "is_demonstration"
+"""Batch column, bool ``[B]``: which rows were played by a controller that is known to be good; without it, none."""
+
 TD_ERRORS = "td_errors"
 """Metric ``[B]``: how wrong the critics were about each row of a batch, in the batch's order."""
 

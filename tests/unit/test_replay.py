@@ -11,7 +11,7 @@ from ray.rllib.env.multi_agent_episode import MultiAgentEpisode
 
 from rllib_citylearn.algorithm.names import community_of_agent
 from rllib_citylearn.algorithm.replay import JointReplay
-from rllib_citylearn.errors import CheckpointError
+from rllib_citylearn.errors import CheckpointError, TrainingError
 from rllib_citylearn.modules.layout import JointLayout
 from tests.envs import NUMBERS, WIDTH, NumberedEnv
 
@@ -152,7 +152,7 @@ def test_state_round_trip(larger, episodes):
 
 def test_misfits_are_refused():
     replay = JointReplay(40, layout(), seed=0)
-    with pytest.raises(ValueError, match="no transition"):
+    with pytest.raises(TrainingError, match="no transition"):
         replay.sample(1, 1, 0.9)
     replay.add([episode(0, 30)])
     with pytest.raises(CheckpointError, match="capacity"):
@@ -160,5 +160,5 @@ def test_misfits_are_refused():
     broken = episode(0, 3)
     broken.agent_episodes["Building_1"].rewards.data[1] = float("nan")
     broken.agent_episodes["Building_1"].infos.data[2]["building_reward"] = float("nan")
-    with pytest.raises(ValueError, match="not finite"):
+    with pytest.raises(TrainingError, match="building_rewards of Building_1 are nan in hour 1 "):
         replay.add([broken])
