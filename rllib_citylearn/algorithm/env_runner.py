@@ -7,6 +7,8 @@ from typing import Any
 
 from ray.rllib.env.multi_agent_env_runner import MultiAgentEnvRunner
 
+from rllib_citylearn.algorithm.exploration_state import EXPLORATION, identity, of_runner
+from rllib_citylearn.algorithm.names import COMMUNITY
 from rllib_citylearn.algorithm.sampled_counts import SampledCounts
 from rllib_citylearn.env.metrics import log_episode
 
@@ -38,6 +40,20 @@ class CommunityEnvRunner(MultiAgentEnvRunner):
         infos = [_last_info(episode) for episode in self.sample(num_episodes=episodes, explore=False, force_reset=True)]
         self.get_metrics()  # RLlib's runner keeps finished episodes until somebody asks
         return infos[:episodes]
+
+    def get_state(self, components: Any = None, *, not_components: Any = None, **kwargs: Any) -> dict[str, Any]:
+        """RLlib's state, and where the exploration noise stands."""
+        state: dict[str, Any] = super().get_state(components, not_components=not_components, **kwargs)
+        if self.env is not None and self._check_component(EXPLORATION, components, not_components):
+            state[EXPLORATION] = {"runner": identity(self), "noise": self.module[COMMUNITY].exploration_state()}
+        return state
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """The inverse of ``get_state``."""
+        super().set_state(state)
+        exploration = of_runner(self, state)
+        if self.env is not None and exploration is not None:
+            self.module[COMMUNITY].set_exploration_state(exploration["noise"])
 
 
 def _last_info(episode: Any) -> Mapping[str, Any]:

@@ -19,19 +19,20 @@ from ray.rllib.env.multi_agent_env_runner import MultiAgentEnvRunner
 from ray.rllib.utils.metrics import ENV_RESET_TIMER, ENV_STEP_TIMER, RLMODULE_INFERENCE_TIMER
 
 from rllib_citylearn.algorithm.community_episode import CommunityEpisode
+from rllib_citylearn.algorithm.exploration_state import EXPLORATION, identity, of_runner
 from rllib_citylearn.algorithm.fragments import JointFragment
 from rllib_citylearn.algorithm.names import COMMUNITY
 from rllib_citylearn.algorithm.recording import Recording
 from rllib_citylearn.algorithm.sampled_counts import SampledCounts
 from rllib_citylearn.env.config import CommunityEnvConfig
+from rllib_citylearn.env.engines import FastEngine
 from rllib_citylearn.env.lockstep import LockstepCommunities, LockstepHour
 from rllib_citylearn.env.metrics import WINDOW, log_episode
+from rllib_citylearn.errors import ConfigError
 from rllib_citylearn.modules.community_module import RESET
+from rllib_citylearn.simulator.differentiable.rows import StateRows
 
 Singles = npt.NDArray[np.float32]
-
-EXPLORATION = "exploration"
-"""Component of a runner's state: where its random numbers stand."""
 
 _LONGEST_UNKEPT = 24
 """Hours held at once where nobody wants the rows."""
@@ -75,6 +76,7 @@ class CommunityVectorRunner(MultiAgentEnvRunner):
         )
         self.num_envs = self.env.num_envs
         self._needs_initial_reset, self._seeded = True, False
+        self._state_rows = self._make_state_rows()
         make_callback(
             "on_environment_created",
             callbacks_objects=self._callbacks,
@@ -91,11 +93,27 @@ class CommunityVectorRunner(MultiAgentEnvRunner):
         return {INPUT_ENV_SPACES: community, INPUT_ENV_SINGLE_SPACES: community, COMMUNITY: community}
 
     def _begin_exploration(self) -> None:
-        """A generator of this runner's own for its random actions; one for the module's noise, where it can have one."""
+        """Generators of this runner's own, for its random actions and for the module's noise."""
         self._random = np.random.default_rng(self._seed)
-        module: Any = self.module[COMMUNITY] if self.module is not None else None
-        if self._seed is not None and hasattr(module, "seed_exploration"):
-            module.seed_exploration(self._seed)
+        if self._seed is not None:
+            self.module[COMMUNITY].seed_exploration(self._seed)
+
+    def _make_state_rows(self) -> list[StateRows]:
+        """How to pack where the engine stands, for a learner that simulates on from there; none if nobody does."""
+        horizon = getattr(self.config, "model_horizon", 0)
+        if not horizon or self.config.in_evaluation:
+            return []
+        engines: list[Any] = [vector.engine for vector in self.env.vectors]
+        if any(not isinstance(engine, FastEngine) for engine in engines):
+            raise ConfigError(
+                f"model_horizon is {horizon}, but only the engine 'fast' says where it stands; set it to 0, or the engine."
+            )
+        return [StateRows(engine.community.description) for engine in engines]
+
+    @property
+    def state_size(self) -> int:
+        """Numbers S of a state in this runner's fragments; 0 if they carry none."""
+        return max((rows.size for rows in self._state_rows), default=0)
 
     def _sample(
         self,
@@ -164,9 +182,12 @@ class CommunityVectorRunner(MultiAgentEnvRunner):
 
     def _stretch(self, hours: int, played: int, explore: bool, random_actions: bool) -> list[JointFragment]:
         """Play some hours of an episode; one fragment a community."""
-        record = Recording(self.env, hours, 0)
+        record = Recording(self.env, hours, self.state_size)
         acting = stepping = 0.0
         for t in range(hours):
+            if self._state_rows:
+                pairs = zip(self._state_rows, self.env.vectors, strict=True)
+                record.put_states(t, [rows.pack(vector) for rows, vector in pairs])
             begun = time.perf_counter()
             seen = record.observations[t]
             actions = self._act_randomly() if random_actions else self._act(seen, explore, played + t)
@@ -259,32 +280,22 @@ class CommunityVectorRunner(MultiAgentEnvRunner):
         """RLlib's state, and where the random numbers stand."""
         state: dict[str, Any] = super().get_state(components, not_components=not_components, **kwargs)
         if self.env is not None and self._check_component(EXPLORATION, components, not_components):
-            module = self.module[COMMUNITY]
             state[EXPLORATION] = {
-                "runner": self._identity(),
-                "seeded": self._seeded,
+                "runner": identity(self),
+                "noise": self.module[COMMUNITY].exploration_state(),
                 "actions": self._random.bit_generator.state,
                 "communities": self.env.random_state(),
-                "noise": module.exploration_state() if hasattr(module, "exploration_state") else None,
+                "seeded": self._seeded,
             }
         return state
 
-    def set_state(self, state: Mapping[str, Any]) -> None:
-        """The inverse of ``get_state``; new episodes are begun, since hours in between are nowhere kept.
-
-        Random numbers are those of one runner: where the state is another's (RLlib hands a training runner's to those of
-        evaluation, and there may be more runners than there were), they stay as they are.
-        """
+    def set_state(self, state: dict[str, Any]) -> None:
+        """The inverse of ``get_state``; new episodes are begun, since the hours in between are nowhere kept."""
         super().set_state(state)
-        exploration = state.get(EXPLORATION)
-        if self.env is None or exploration is None or exploration["runner"] != self._identity():
+        exploration = of_runner(self, state)
+        if self.env is None or exploration is None:
             return
+        self.module[COMMUNITY].set_exploration_state(exploration["noise"])
         self._random.bit_generator.state = exploration["actions"]
         self.env.set_random_state(exploration["communities"])
         self._seeded, self._needs_initial_reset = exploration["seeded"], True
-        if exploration["noise"] is not None:
-            self.module[COMMUNITY].set_exploration_state(exploration["noise"])
-
-    def _identity(self) -> tuple[int, bool]:
-        """Which of the run's runners this is."""
-        return int(self.worker_index or 0), bool(self.config.in_evaluation)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from pathlib import Path
 from typing import Any, ClassVar
@@ -23,7 +22,7 @@ from rllib_citylearn.env.config import CommunityEnvConfig
 from rllib_citylearn.env.vector_env import CommunityVectorEnv
 from rllib_citylearn.errors import ConfigError
 from rllib_citylearn.modules.layout import JointLayout
-from tests.small_data import with_buildings
+from tests.small_data import short
 
 HOURS = 12
 STARTS = (700, 761, 803, 844)
@@ -33,13 +32,7 @@ CLOSE = {"rtol": 0.0, "atol": 2e-6}
 @pytest.fixture(scope="module")
 def env_config(challenge_2022: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Two buildings and the first weeks of the data, since every runner reads and checks them anew."""
-    folder = with_buildings(challenge_2022, tmp_path_factory.mktemp("short"), ("Building_1", "Building_10"))
-    for file in folder.glob("*.csv"):
-        lines = file.read_text().splitlines(keepends=True)
-        file.unlink()
-        file.write_text("".join(lines[:1001]))
-    schema = json.loads((folder / "schema.json").read_text())
-    (folder / "schema.json").write_text(json.dumps({**schema, "simulation_end_time_step": 999}))
+    folder = short(challenge_2022, tmp_path_factory.mktemp("short"), ("Building_1", "Building_10"))
     return {
         "dataset": str(folder),
         "window": (700, 900),
@@ -63,6 +56,12 @@ def runner(configured: Any, index: int = 0, kind: type = CommunityVectorRunner) 
     return kind(config=configured, worker_index=index, num_workers=configured.num_env_runners)
 
 
+def judging(configured: CooperativeMADDPGConfig) -> CooperativeMADDPGConfig:
+    """The same for runners that evaluate: they begin with the same episodes each time."""
+    configured.in_evaluation = True
+    return configured
+
+
 def together(fragments: list[JointFragment]) -> dict[str, np.ndarray]:
     """Fragments of one community, one behind the other."""
     names = ("observations", "actions", "building_rewards", "district_reward")
@@ -75,7 +74,8 @@ def equal(one: list[JointFragment], two: list[JointFragment]) -> bool:
 
 
 def test_it_gives_the_rows_the_kpis_and_the_metrics_of_rllibs_runner(env_config):
-    vector, stock = runner(config(env_config)), runner(config(env_config, copies=1), kind=CommunityEnvRunner)
+    one_copy = config(env_config, copies=1)
+    vector, stock = runner(judging(config(env_config))), runner(judging(one_copy), kind=CommunityEnvRunner)
     stock.set_state(vector.get_state(components="rl_module"))
     (fragment,) = vector.sample(num_episodes=2, explore=False)
     episodes = stock.sample(num_episodes=2, explore=False)
