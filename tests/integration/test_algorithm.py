@@ -48,14 +48,14 @@ def test_numbered_observations_and_actions_arrive_where_they_belong(num_envs):
         reference = agents.index("Building_2")
         received = [env.unwrapped.received for env in algorithm.env_runner.env.envs]
         checked = 0
-        for row in np.flatnonzero(replay.startable):
-            episode, t = replay.observations[row, reference, 1:3].astype(int)
+        for row in np.flatnonzero(replay.rows.startable):
+            episode, t = replay.rows.observations[row, reference, 1:3].astype(int)
             for i, agent in enumerate(agents):
                 want = [NUMBERS[agent], episode, t, NUMBERS[agent] * t, 7][: WIDTH[agent]]
-                assert np.array_equal(replay.observations[row, i, : WIDTH[agent]], want)
-                follows = replay.observations[(row + 1) % replay.capacity, i]
+                assert np.array_equal(replay.rows.observations[row, i, : WIDTH[agent]], want)
+                follows = replay.rows.observations[(row + 1) % replay.capacity, i]
                 assert follows[2] == t + 1
-                assert replay.building_rewards[row, i] == NUMBERS[agent] * 1000 + t
+                assert replay.rows.building_rewards[row, i] == NUMBERS[agent] * 1000 + t
             # The environment got the same action in its own limits (one of the copies, if there are several).
             assert any(
                 (episode, t) in log and all(_same(replay, row, i, a, log[episode, t][a]) for i, a in enumerate(agents))
@@ -68,7 +68,7 @@ def test_numbered_observations_and_actions_arrive_where_they_belong(num_envs):
 
 
 def _same(replay, row, i, agent, native):
-    normalised = replay.actions[row, i, : len(native)]
+    normalised = replay.rows.actions[row, i, : len(native)]
     low, high = -HIGH[agent] / 2, HIGH[agent]
     return np.allclose(low + (normalised + 1) / 2 * (high - low), native, atol=1e-5)
 

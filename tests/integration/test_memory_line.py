@@ -42,7 +42,7 @@ def test_a_policy_with_memory_goes_the_whole_line(challenge_2022: Path, tmp_path
     try:
         assert algorithm.train()["updates"] > 0
         replay = algorithm.replay
-        assert np.ptp(replay.observations[: len(replay), :, -28:], 0).min() > 0.0
+        assert np.ptp(replay.rows.observations[: len(replay), :, -28:], 0).min() > 0.0
         save_checkpoint(algorithm, tmp_path / "checkpoint", {"name": "remembering"})
     finally:
         algorithm.stop()
