@@ -13,7 +13,7 @@ from rllib_citylearn.datasets.schema import read_description
 from rllib_citylearn.env.appliance_features import PREFIX as APPLIANCE_PREFIX
 from rllib_citylearn.env.appliance_features import SIZED as APPLIANCE_SIZED
 from rllib_citylearn.env.appliance_features import appliance_quantity
-from rllib_citylearn.env.feature_table import DESCRIPTORS, FEATURES, Feature, table_names
+from rllib_citylearn.env.feature_table import FEATURES, Feature, charger_positions, table_names
 from rllib_citylearn.env.features import AgentFeatures, CommunityFeatures, fitted_ranges
 from rllib_citylearn.env.measurements import memory_names, memory_ranges
 from rllib_citylearn.env.selection import named_buildings
@@ -163,7 +163,7 @@ def community_features(
             AgentFeatures(
                 name=building.name,
                 features=names,
-                descriptors=_descriptors(building),
+                descriptors=_descriptors(building, [*observation_names, *action_names]),
                 actions=tuple(table_names(action_names)),
                 action_low=tuple(float(x) for x in action_space.low),
                 action_high=tuple(float(x) for x in action_space.high),
@@ -177,14 +177,25 @@ def community_features(
     return CommunityFeatures(agents, ranges)
 
 
-def _descriptors(building: Any) -> dict[str, float]:
-    """Capacities and powers of the devices the building has, by feature name."""
+def _descriptors(building: Any, names: Sequence[str]) -> dict[str, float]:
+    """Capacities and powers of the devices the building has, by feature name.
+
+    Args:
+        building: one of CityLearn.
+        names: CityLearn's names of what it observes and sets, which give chargers their positions.
+    """
     values = {
         "electrical_storage_capacity": getattr(building.electrical_storage, "capacity", 0.0),
         "electrical_storage_nominal_power": getattr(building.electrical_storage, "nominal_power", 0.0),
         "pv_nominal_power": getattr(building.pv, "nominal_power", 0.0),
     }
-    return {name: float(values[name] or 0.0) for name in DESCRIPTORS}
+    position = charger_positions(names)
+    for charger in building.electric_vehicle_chargers or []:
+        k = position.get(charger.charger_id)
+        if k is not None:
+            values[f"charger_{k}_max_charging_power"] = charger.max_charging_power
+            values[f"charger_{k}_max_discharging_power"] = charger.max_discharging_power
+    return {name: float(value or 0.0) for name, value in values.items()}
 
 
 def _maxima(env: CityLearnEnv, agents: Sequence[AgentFeatures]) -> dict[str, float]:

@@ -119,6 +119,17 @@ def _memory() -> list[Feature]:
     return [replace(feature, source="memory") for feature in features]
 
 
+def _charger_powers() -> list[Feature]:
+    return [
+        replace(_linear(f"charger_{k}_max_{way}_power", "kW", 0, 25, meaning), source="descriptor")
+        for k in (1, 2, 3, 4)
+        for way, meaning in (
+            ("charging", f"Power of charger {k}."),
+            ("discharging", f"Power of charger {k} from the vehicle to the building; 0 if it can't."),
+        )
+    ]
+
+
 def _table() -> dict[str, Feature]:
     features = [
         Feature("month", "-", 1, 12, "periodic", "Month of the year."),
@@ -191,6 +202,7 @@ def _table() -> dict[str, Feature]:
             _linear("pv_nominal_power", "kW", 0, 10, "Peak power of the photovoltaic array."),
             source="descriptor",
         ),
+        *_charger_powers(),
         *_memory(),
     ]
     return {feature.name: feature for feature in features}
@@ -224,8 +236,6 @@ ACTIONS: Mapping[str, Action] = {
     )
 }
 
-DESCRIPTORS = tuple(name for name, feature in FEATURES.items() if feature.source == "descriptor")
-
 _CHARGER = re.compile(
     r"^(?P<side>electric_vehicle_charger|connected_electric_vehicle_at_charger|incoming_electric_vehicle_at_charger|"
     r"electric_vehicle_storage)_(?P<charger>charger_\w+?_\d+)(?:_(?P<rest>\D\w*))?$"
@@ -238,13 +248,19 @@ def charger_identifier(name: str) -> str | None:
     return None if match is None else match["charger"]
 
 
+def charger_positions(names: Sequence[str]) -> dict[str, int]:
+    """Position in the building, from 1, of each charger that CityLearn's observations or actions ``names`` are about."""
+    identifiers = dict.fromkeys(filter(None, map(charger_identifier, names)))
+    return {identifier: k for k, identifier in enumerate(identifiers, 1)}
+
+
 def table_names(names: Sequence[str]) -> list[str]:
     """CityLearn's observation or action names of one building, as the table knows them.
 
     Identifiers of chargers (``charger_15_2``) and deferrable appliances become their position in the building
     (``charger_2``), so that the same column means the same thing in every building.
     """
-    position: dict[str, int] = {}
+    position = charger_positions(names)
     order = appliances.appliance_order(names)
     result = []
     for name in names:
@@ -256,7 +272,7 @@ def table_names(names: Sequence[str]) -> list[str]:
         if match is None:
             result.append(name)
             continue
-        k = position.setdefault(match["charger"], len(position) + 1)
+        k = position[match["charger"]]
         prefix = {
             "electric_vehicle_charger": f"charger_{k}",
             "connected_electric_vehicle_at_charger": f"connected_at_charger_{k}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,14 +17,18 @@ def controls_devices(env: CityLearnEnv) -> bool:
     return any(DEVICES & set(building.active_actions) for building in env.buildings)
 
 
-def leave_devices_to_thermostats(env: CityLearnEnv) -> None:
-    """Take the device actions out of ``env``, so that CityLearn delivers the heat and cold the occupants ask for.
+def leave_devices_to_thermostats(env: CityLearnEnv, devices: Collection[str] = DEVICES) -> None:
+    """Take device actions out of ``env``, so that CityLearn delivers the heat and cold the occupants ask for.
 
     A zero action would not mean that nobody interferes: it switches the device off, and saves energy at the price of
     the occupants' comfort. CityLearn's reference for its KPIs, and its ``BaselineAgent``, leave them alone likewise.
+
+    Args:
+        env: a CityLearn environment.
+        devices: those of ``DEVICES`` that are left alone.
     """
     for building in env.buildings:
-        active = DEVICES & set(building.active_actions)
+        active = set(devices) & set(building.active_actions)
         if active:
             for name in active:
                 building.action_metadata[name] = False

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rllib_citylearn.env.citylearn_env import community_features
 from rllib_citylearn.env.memory import Memory
-from rllib_citylearn.errors import BundleError
+from rllib_citylearn.env.thermostats import DEVICES, leave_devices_to_thermostats
 
 if TYPE_CHECKING:
     from citylearn.citylearn import CityLearnEnv
 
 
 class BundleController:
-    """Acts with a bundle's policy, on the community it was trained on or another one with the same senses and devices.
+    """Acts with a bundle's policy, on the community it was trained on or another one, of any size.
+
+    What the policy knows and the buildings lack is masked; what they have beyond is not seen, and left as without control.
 
     Args:
         name: what tables and figures call it.
@@ -34,29 +36,22 @@ class BundleController:
     def reset(self, env: CityLearnEnv) -> None:
         """See ``Controller.reset``.
 
-        The policy sees this community's capacities and powers, encoded with the ranges it was trained with.
+        The policy sees this community's capacities and powers, encoded with the ranges it was trained with. Heating and
+        cooling devices that it does not know are taken out of ``env``, to follow their thermostats.
 
         Raises:
-            BundleError: the buildings have other features or actions than the policy's.
+            BundleError: the buildings have nothing in common with the policy's, or are not as many as its separate actors.
         """
         from rllib_citylearn.export.runtime import PolicyRuntime
 
         trained = self._bundle.manifest.community
+        unknown = {name for building in env.buildings for name in building.active_actions} & DEVICES - set(trained.actions)
+        leave_devices_to_thermostats(env, unknown)
         here = community_features(env, trained.ranges, memory=bool(trained.memory))
-        for what, theirs, ours in (
-            ("observed columns", trained.columns, here.columns),
-            ("actions", trained.actions, here.actions),
-        ):
-            if tuple(theirs) != tuple(ours):
-                lacking, extra = sorted(set(theirs) - set(ours)), sorted(set(ours) - set(theirs))
-                raise BundleError(
-                    f"The policy {self.name} does not fit these buildings: of its {what} they lack "
-                    f"{', '.join(lacking) or 'none'}, and they have {', '.join(extra) or 'none'} beyond. Evaluate it "
-                    "on the data set it was trained on, or on buildings with the same devices and observations."
-                )
-        manifest = replace(self._bundle.manifest, community=here)
-        self._runtime = PolicyRuntime(replace(self._bundle, manifest=manifest))
+        self._runtime = PolicyRuntime(self._bundle, here)
         self._memory = Memory(here)
+        if note := self._runtime.fit.note(thermostats=sorted(unknown)):
+            print(f"{self.name}: {note}", file=sys.stderr, flush=True)
 
     def act(self, observations: list[list[float]]) -> list[list[float]]:
         """See ``Controller.act``."""

@@ -27,7 +27,7 @@ class Manifest:
         name: the policy's name, shown by the server and its metrics.
         created: when it was exported, ISO 8601 in UTC (``2026-01-31T12:00:00+00:00``).
         community: the feature table of the community it was trained on.
-        hint_size: H, numbers in the coordinator's hint to a building.
+        hint_size: H, numbers in the coordinator's hint to a building; 0 without a coordinator.
         training: how it came about (data set with hash, config, versions, seeds): any JSON object.
         kpis: key performance indicators by name; None where one is undefined.
 
@@ -45,8 +45,8 @@ class Manifest:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.strip():
             raise BundleError(f"The manifest's 'name' is {self.name!r}; give the policy a name that is not empty.")
-        if not isinstance(self.hint_size, int) or isinstance(self.hint_size, bool) or self.hint_size < 1:
-            raise BundleError(f"The manifest's 'hint_size' is {self.hint_size!r}; give a whole number of at least 1.")
+        if not isinstance(self.hint_size, int) or isinstance(self.hint_size, bool) or self.hint_size < 0:
+            raise BundleError(f"The manifest's 'hint_size' is {self.hint_size!r}; give a whole number of at least 0.")
         if not _is_utc(self.created):
             raise BundleError(
                 f"The manifest's 'created' is {self.created!r}; give an ISO 8601 time in UTC, such as "

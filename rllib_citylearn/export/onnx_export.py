@@ -6,12 +6,12 @@ import io
 import logging
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from rllib_citylearn.errors import UserError
-from rllib_citylearn.modules.community_module import Policy
+from rllib_citylearn.modules.policy import Policy
 
 OPSET = 18
 """ONNX operator set of the graphs; onnxruntime has read it since version 1.14."""
@@ -39,30 +39,35 @@ class _Coordinator(nn.Module):
 
 
 def onnx_models(policy: Policy, observation_size: int) -> dict[str, bytes]:
-    """``actor``, ``coordinator`` and ``policy``, serialised, with free batch and building dimensions.
+    """``actor``, ``coordinator`` and ``policy``, serialised; without a coordinator, the actor is the policy.
+
+    The batch dimension is free, and that of buildings too unless the actors are separate.
 
     Args:
         policy: the trained policy.
         observation_size: number D of joint observation columns.
-
-    Raises:
-        UserError: the policy has no coordinator, which the bundle's format asks for.
     """
-    if policy.coordinator is None:
-        raise UserError("This policy was trained with hint_size=0, without a coordinator, and bundles need one.")
     # Sizes other than 0 and 1, which the exporter would take for constants.
-    observations = torch.zeros(2, 3, observation_size)
-    hints = torch.zeros(2, 3, policy.hint_size)
+    shape = (2, policy.buildings or 3)
+    observations = torch.zeros(*shape, observation_size)
+    free = {0: torch.export.Dim("batch")}
+    if policy.buildings is None:
+        free[1] = torch.export.Dim("buildings")
     policy = policy.eval()
+    joint = _export(_Joint(policy), (observations,), ("observations",), "actions", free)
+    if policy.coordinator is None:
+        return {"actor": joint, "policy": joint}
+    hints = torch.zeros(*shape, policy.hint_size)
     return {
-        "actor": _export(policy.actor, (observations, hints), ("observations", "hints"), "actions"),
-        "coordinator": _export(_Coordinator(policy), (observations,), ("observations",), "hints"),
-        "policy": _export(_Joint(policy), (observations,), ("observations",), "actions"),
+        "actor": _export(policy.actor, (observations, hints), ("observations", "hints"), "actions", free),
+        "coordinator": _export(_Coordinator(policy), (observations,), ("observations",), "hints", free),
+        "policy": joint,
     }
 
 
-def _export(module: nn.Module, arguments: tuple[Tensor, ...], inputs: Sequence[str], output: str) -> bytes:
-    free = {0: torch.export.Dim("batch"), 1: torch.export.Dim("buildings")}
+def _export(
+    module: nn.Module, arguments: tuple[Tensor, ...], inputs: Sequence[str], output: str, free: dict[int, Any]
+) -> bytes:
     exporter = logging.getLogger("torch.onnx")
     level = exporter.level
     exporter.setLevel(logging.ERROR)

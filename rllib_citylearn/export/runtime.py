@@ -13,7 +13,8 @@ from rllib_citylearn.env.features import CommunityFeatures
 from rllib_citylearn.env.measurements import Measurements
 from rllib_citylearn.env.memory import Memory
 from rllib_citylearn.errors import BundleError, FeatureError
-from rllib_citylearn.export.bundle import Bundle, open_model
+from rllib_citylearn.export.bundle import Bundle, buildings_of, open_model
+from rllib_citylearn.export.fit import Fit
 
 
 class PolicyRuntime:
@@ -25,23 +26,35 @@ class PolicyRuntime:
 
     Args:
         bundle: from ``read_bundle``.
+        community: the feature table of another community to act on, with the ranges of the bundle's; None is the bundle's.
 
     Attributes:
         manifest: the bundle's description.
         sha256: identifies the bundle's content.
-        community: its feature table.
+        community: the feature table of the community that it acts on.
+        fit: how that differs from the bundle's.
 
     Raises:
         BundleError: the policy does not run, or not on the community that the manifest describes.
     """
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, community: CommunityFeatures | None = None) -> None:
         self.manifest = bundle.manifest
         self.sha256 = bundle.sha256
-        self.community = bundle.manifest.community
+        self.community = bundle.manifest.community if community is None else community
+        self.fit = Fit(bundle.manifest.community, self.community)
         self._measurements = Measurements(self.community)
         self._session = open_model(bundle.models["policy"], "policy.onnx")
+        self._require_size()
         self.actions(self.example())  # the first run allocates; a server is ready only after it
+
+    def _require_size(self) -> None:
+        size = buildings_of(self._session)
+        if size not in (None, len(self.community.agents)):
+            raise BundleError(
+                f"The policy {self.manifest.name} has separate actors for {size} buildings, but the community has "
+                f"{len(self.community.agents)}; use a policy with shared actors for communities of other sizes."
+            )
 
     @property
     def building_names(self) -> tuple[str, ...]:
@@ -104,12 +117,12 @@ class PolicyRuntime:
             memory.update(np.stack([self._measurements.of(rows) for rows in batch]))
             memory.write(encoded)
         try:
-            (joint,) = self._session.run(["actions"], {"observations": encoded})
+            (joint,) = self._session.run(["actions"], {"observations": self.fit.observations(encoded)})
         except Exception as error:  # onnxruntime's exceptions share no base class of their own
             raise BundleError(f"policy.onnx does not run ({error}). Export the bundle again.") from error
         if not np.isfinite(joint).all():
             raise BundleError("policy.onnx gives actions that are not finite numbers. Export a policy that trained well.")
-        joint = np.clip(joint, -1.0, 1.0)
+        joint = self.fit.actions(np.clip(joint, -1.0, 1.0))
         return [self._within_limits(self.community.decode_actions(one)) for one in joint]
 
     def clipped(self, rows: Sequence[Sequence[float]]) -> list[tuple[str, str, float]]:

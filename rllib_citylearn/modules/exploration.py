@@ -43,7 +43,7 @@ class ExplorationNoise:
         if self._noise.shape != like.shape:
             self._noise = torch.zeros(like.shape)
         if reset is not None:
-            self._noise[reset.cpu()] = 0.0
+            self._noise = self._noise.masked_fill(reset.cpu()[:, None, None], 0.0)  # the last one is the caller's
         drawn = torch.randn(like.shape, generator=self._generator)
         self._noise = (1.0 - self._pull) * self._noise + self.sigma(t) * drawn
         return self._noise.to(like)

@@ -20,6 +20,14 @@ from rllib_citylearn.modules.layout import JointLayout
 _BATTERY = "electrical_storage"
 _METERS = ("non_shiftable_load", "solar_generation", "electrical_storage_nominal_power")
 _LEVEL = "base_load_mean_24h"
+_CHARGER = "electric_vehicle_storage_{k}"
+_CHARGERS = (1, 2, 3, 4)
+
+_MARGIN = 0.02
+"""State of charge beyond what a driver asked for: a departure just below it counts as missed."""
+
+_EFFICIENCY = 0.85
+"""Charge that arrives in a vehicle for a kWh drawn, on the low side."""
 
 
 class Physical(nn.Module):
@@ -75,6 +83,44 @@ class BatteryRule(nn.Module):
         return (request / power.clamp(min=1e-3)).clamp(-1.0, 1.0)
 
 
+class ChargerRule(nn.Module):
+    """Charge a vehicle evenly until it leaves, so that it has what its driver asked for; never discharge it.
+
+    The power that is needed on average, as in scheduling by least laxity: what the vehicle lacks over the hours it stays. It
+    is asked for again every hour, so whatever was charged more or less is made up for. ``forward`` maps encoded
+    observations ``[..., D]`` to charger actions ``[...]`` within [-1, 1], which stand for the charger's limits: -1 is
+    discharging at full power where it can (zero is rest), and rest where it can't.
+
+    Args:
+        community: a feature table that has the columns ``needs(k)``.
+        k: the charger's position in its building.
+    """
+
+    def __init__(self, community: CommunityFeatures, k: int) -> None:
+        super().__init__()
+        self.action = _CHARGER.format(k=k)
+        self.physical = Physical(community, self.needs(k))
+
+    @staticmethod
+    def needs(k: int) -> tuple[str, ...]:
+        """Names of the features that the rule reads."""
+        return (
+            f"charger_{k}_connected_state",
+            f"connected_at_charger_{k}_soc",
+            f"connected_at_charger_{k}_required_soc_departure",
+            f"connected_at_charger_{k}_battery_capacity",
+            f"connected_at_charger_{k}_departure_time",
+            f"charger_{k}_max_charging_power",
+            f"charger_{k}_max_discharging_power",
+        )
+
+    def forward(self, observations: Tensor) -> Tensor:
+        connected, soc, required, capacity, hours, charging, discharging = self.physical(observations).unbind(-1)
+        lacking = (required - soc + _MARGIN) / _EFFICIENCY * capacity / hours.clamp(min=1.0)
+        share = (lacking / charging.clamp(min=1e-3)).clamp(0.0, 1.0) * (connected > 0.5)
+        return torch.where(discharging > 0.01, share, 2.0 * share - 1.0)
+
+
 class StartingRule(nn.Module):
     """The rules of all devices that have one; every other action is in the middle of its limits.
 
@@ -85,7 +131,7 @@ class StartingRule(nn.Module):
         actions: names of the A joint actions.
     """
 
-    def __init__(self, rules: Sequence[BatteryRule], actions: Sequence[str]) -> None:
+    def __init__(self, rules: Sequence[BatteryRule | ChargerRule], actions: Sequence[str]) -> None:
         super().__init__()
         self.rules = nn.ModuleList(rules)
         place = torch.zeros(len(rules), len(actions))
@@ -100,7 +146,8 @@ class StartingRule(nn.Module):
 def starting_rule(layout: JointLayout, name: RuleName) -> StartingRule | None:
     """The rule called ``name`` for a community; None if it is ``none`` or no device can follow one.
 
-    A battery follows one where every building that has a battery sees its load and generation.
+    Batteries follow one where every building that has a battery sees its load and generation, chargers where every building
+    that has one in this position sees the vehicle and the charger's powers.
 
     Raises:
         ConfigError: ``level`` for batteries whose buildings have no memory features.
@@ -108,7 +155,7 @@ def starting_rule(layout: JointLayout, name: RuleName) -> StartingRule | None:
     community = layout.community
     if community is None or name == "none":
         return None
-    rules = []
+    rules: list[BatteryRule | ChargerRule] = []
     if _seen(layout, _BATTERY, _METERS):
         if not _seen(layout, _BATTERY, BatteryRule.needs(name)):
             raise ConfigError(
@@ -116,6 +163,7 @@ def starting_rule(layout: JointLayout, name: RuleName) -> StartingRule | None:
                 "in env_config to true, or rule to 'net-zero'."
             )
         rules.append(BatteryRule(community, name))
+    rules += [ChargerRule(community, k) for k in _CHARGERS if _seen(layout, _CHARGER.format(k=k), ChargerRule.needs(k))]
     return StartingRule(rules, community.actions) if rules else None
 
 
