@@ -58,17 +58,22 @@ def weights(community: CommunityFeatures) -> dict[str, np.ndarray]:
     return {name: random.normal(0.0, 0.5, shape).astype(np.float32) for name, shape in shapes.items()}
 
 
-def reference_actions(community: CommunityFeatures, observations: np.ndarray) -> np.ndarray:
-    """What the models compute, in numpy: ``[B, N, D]`` -> ``[B, N, A]``."""
+def reference_actions(community: CommunityFeatures, observations: np.ndarray, *, hints: bool = True) -> np.ndarray:
+    """What the models compute, in numpy: ``[B, N, D]`` -> ``[B, N, A]``; ``hints`` as in ``small_models``."""
     w = weights(community)
-    hints = np.broadcast_to(
+    if not hints:
+        return np.tanh(observations @ w["actor"])
+    given = np.broadcast_to(
         (observations @ w["coordinator"]).mean(axis=1, keepdims=True), (*observations.shape[:2], HINT_SIZE)
     )
-    return np.tanh(observations @ w["actor"] + hints @ w["hints"])
+    return np.tanh(observations @ w["actor"] + given @ w["hints"])
 
 
-def small_models(community: CommunityFeatures, *, bias: float = 0.0) -> dict[str, bytes]:
-    """The three models as ONNX bytes; ``bias`` shifts the actor's output before tanh, which gives other policies."""
+def small_models(community: CommunityFeatures, *, bias: float = 0.0, hints: bool = True) -> dict[str, bytes]:
+    """The models as ONNX bytes; ``bias`` shifts the actor's output before tanh, which gives other policies.
+
+    Without ``hints`` there is no coordinator, and the actor is the policy.
+    """
     d, a = len(community.columns), len(community.actions)
     w = weights(community)
     initializers = {
@@ -86,11 +91,14 @@ def small_models(community: CommunityFeatures, *, bias: float = 0.0) -> dict[str
         helper.make_node("Mul", ["own", "zero"], ["nothing"]),
         helper.make_node("Add", ["mean", "nothing"], ["hints"]),
     ]
-    actor = [
-        helper.make_node("MatMul", ["observations", "w_actor"], ["from_own"]),
+    from_hints = [
         helper.make_node("MatMul", ["hints", "w_hints"], ["from_hints"]),
         helper.make_node("Add", ["from_own", "from_hints"], ["summed"]),
-        helper.make_node("Add", ["summed", "bias"], ["shifted"]),
+    ]
+    actor = [
+        helper.make_node("MatMul", ["observations", "w_actor"], ["from_own"]),
+        *(from_hints if hints else []),
+        helper.make_node("Add", ["summed" if hints else "from_own", "bias"], ["shifted"]),
         helper.make_node("Tanh", ["shifted"], ["actions"]),
     ]
     sizes = {"observations": d, "hints": HINT_SIZE, "actions": a}
@@ -112,6 +120,9 @@ def small_models(community: CommunityFeatures, *, bias: float = 0.0) -> dict[str
         onnx.checker.check_model(built, full_check=True)
         return built.SerializeToString()
 
+    if not hints:
+        policy = model(actor, ["observations"], ["actions"])
+        return {"actor": policy, "policy": policy}
     return {
         "coordinator": model(coordinator, ["observations"], ["hints"]),
         "actor": model(actor, ["observations", "hints"], ["actions"]),
@@ -119,21 +130,25 @@ def small_models(community: CommunityFeatures, *, bias: float = 0.0) -> dict[str
     }
 
 
-def small_manifest(community: CommunityFeatures, name: str = "test-policy") -> Manifest:
+def small_manifest(community: CommunityFeatures, name: str = "test-policy", *, hints: bool = True) -> Manifest:
     return Manifest(
         name=name,
         created="2026-01-31T12:00:00+00:00",
         community=community,
-        hint_size=HINT_SIZE,
+        hint_size=HINT_SIZE if hints else 0,
         training={"dataset": {"name": "none"}, "seeds": [1]},
         kpis={"cost_total": 0.75, "discomfort": None},
     )
 
 
-def write_small_bundle(path: Path, *, name: str = "test-policy", bias: float = 0.0, memory: bool = False) -> Bundle:
+def write_small_bundle(
+    path: Path, *, name: str = "test-policy", bias: float = 0.0, memory: bool = False, hints: bool = True
+) -> Bundle:
     """Write a bundle of the small community to ``path``."""
     community = remembering(small_community()) if memory else small_community()
-    return write_bundle(path, manifest=small_manifest(community, name), models=small_models(community, bias=bias))
+    return write_bundle(
+        path, manifest=small_manifest(community, name, hints=hints), models=small_models(community, bias=bias, hints=hints)
+    )
 
 
 def observations(community: CommunityFeatures, seed: int) -> list[list[float]]:

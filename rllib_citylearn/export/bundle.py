@@ -28,6 +28,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
+from rllib_citylearn.checks import is_scalar
 from rllib_citylearn.errors import BundleError
 from rllib_citylearn.export.manifest import MANIFEST, Manifest
 from rllib_citylearn.files import new_directory, write_bytes, write_json, write_text
@@ -156,7 +157,7 @@ def _files(path: Path) -> tuple[str, ...]:
     except (OSError, ValueError):
         content = None
     hint_size = content.get("hint_size") if isinstance(content, dict) else None
-    return (MANIFEST, *(f"{model}.onnx" for model in models_of(0 if hint_size == 0 else 1)))
+    return (MANIFEST, *(f"{model}.onnx" for model in models_of(0 if is_scalar(hint_size, int) and hint_size == 0 else 1)))
 
 
 def _checksum_lines(contents: Mapping[str, bytes]) -> str:

@@ -23,10 +23,10 @@ from tests.bundles import observations, write_small_bundle
 LIMIT = 20_000
 
 
-@pytest.fixture(scope="module")
-def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="module", params=[True, False], ids=["hints", "no-hints"])
+def path(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
     path = tmp_path_factory.mktemp("bundles") / "bundle"
-    write_small_bundle(path)
+    write_small_bundle(path, hints=request.param)
     return path
 
 

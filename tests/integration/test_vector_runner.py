@@ -21,7 +21,9 @@ from rllib_citylearn.env import CityLearnMultiAgentEnv, CommunityMetrics
 from rllib_citylearn.env.config import CommunityEnvConfig
 from rllib_citylearn.env.vector_env import CommunityVectorEnv
 from rllib_citylearn.errors import ConfigError
+from rllib_citylearn.modules.community_module import RESET
 from rllib_citylearn.modules.layout import JointLayout
+from rllib_citylearn.simulator.differentiable.rows import StateRows
 from tests.small_data import short
 
 HOURS = 12
@@ -206,6 +208,26 @@ def test_a_restored_runner_plays_what_the_saved_one_would_have(env_config):
     assert not equal(samples[0][:1], other.sample(explore=True))
 
 
+def test_noise_begins_with_episodes_and_anneals_with_the_steps_of_the_run(env_config, monkeypatch):
+    vector = runner(config(env_config, runners=2), index=1)
+    vector.set_state({"num_env_steps_sampled_lifetime": 1000})
+    heard: list[tuple[bool, int]] = []
+    module = vector.module[COMMUNITY]
+    forward = module._forward_exploration
+
+    def listen(batch: dict[str, Any], t: int = 0, **kwargs: Any) -> Any:
+        heard.append((bool(batch[RESET].all()), t))
+        assert batch[RESET].all() == batch[RESET].any()
+        return forward(batch, t=t, **kwargs)
+
+    monkeypatch.setattr(module, "_forward_exploration", listen)
+    for _ in range(3):
+        vector.sample(explore=True)
+    assert [reset for reset, _ in heard] == [hour % HOURS == 0 for hour in range(15)]
+    # Two copies here, and the other runner's steps count as these.
+    assert [t for _, t in heard] == [1000 + 4 * hour for hour in range(5)] * 3
+
+
 def test_only_newer_weights_are_taken(env_config):
     vector, other = (runner(config(env_config, copies=1)) for _ in range(2))
     with torch.no_grad():
@@ -224,6 +246,26 @@ def test_only_newer_weights_are_taken(env_config):
     assert torch.allclose(weights(), before + 1.0)
     vector.sample()
     assert values(vector.get_metrics()["weights_seq_no"]) == 6
+
+
+def test_fragments_carry_where_the_engine_stood_if_somebody_simulates_on_from_there(env_config):
+    configured = config(env_config)
+    configured.model_horizon = 6
+    vector = runner(configured)
+    (fragment,) = vector.sample(num_episodes=2, explore=True)
+    again = CommunityVectorEnv(CommunityEnvConfig.from_dict(configured.env_config), 2)
+    again.reset()
+    rows = StateRows(again.engine.community.description)
+    assert fragment.states.shape == (HOURS, 2, rows.size)
+    assert rows.size == vector.state_size > 0
+    for states, actions in zip(fragment.states, fragment.actions, strict=True):
+        assert np.array_equal(states, rows.pack(again))
+        again.step(actions)
+    assert runner(judging(configured)).state_size == 0
+    oracle = config(env_config, engine="citylearn")
+    oracle.model_horizon = 6
+    with pytest.raises(ConfigError, match="model_horizon"):
+        runner(oracle)
 
 
 class Listener(RLlibCallback):

@@ -31,7 +31,9 @@ def env_config(challenge_2022: Path, tmp_path_factory: pytest.TempPathFactory) -
     return {"dataset": str(folder), "window": (700, 900), "episode_steps": HOURS, "random_start": True}
 
 
-def config(env_config: dict[str, Any], runners: int, kind: type = CommunityVectorRunner) -> CooperativeMADDPGConfig:
+def config(
+    env_config: dict[str, Any], runners: int = 0, judges: int = 0, kind: type = CommunityVectorRunner
+) -> CooperativeMADDPGConfig:
     return (
         CooperativeMADDPGConfig()
         .environment(CityLearnMultiAgentEnv, env_config=env_config)
@@ -45,14 +47,20 @@ def config(env_config: dict[str, Any], runners: int, kind: type = CommunityVecto
         .reporting(min_sample_timesteps_per_iteration=50)
         .rl_module(model_config={"hidden": 16, "coordinator_width": 8, "hint_size": 4})
         .evaluation(
-            evaluation_num_env_runners=runners,
+            evaluation_num_env_runners=judges,
             evaluation_duration=4,
-            evaluation_config={"env_config": {**env_config, "random_start": False, "starts": STARTS}, "explore": False},
+            evaluation_config={
+                "env_config": {**env_config, "random_start": False, "starts": STARTS},
+                "explore": False,
+                # All copies on RLlib's runner play the same starts.
+                "num_envs_per_env_runner": COPIES if kind is CommunityVectorRunner else 1,
+            },
         )
         .debugging(seed=3)
     )
 
 
+@pytest.mark.slow
 def test_a_killed_runner_costs_at_most_its_fragment(env_config):
     algorithm = config(env_config, runners=2).build_algo()
     try:
@@ -60,7 +68,7 @@ def test_a_killed_runner_costs_at_most_its_fragment(env_config):
         before = algorithm.train()
         assert before["updates"] > 0
         assert before["env_steps"] == algorithm.replay.added == before["env_runners"]["num_env_steps_sampled_lifetime"]
-        rows = algorithm.replay.observations[: before["env_steps"]].copy()
+        rows = algorithm.replay.rows.observations[: before["env_steps"]].copy()
         pids = group.foreach_env_runner(lambda runner: os.getpid(), local_env_runner=False)
         killer = threading.Timer(0.05, os.kill, (pids[0], signal.SIGKILL))
         killer.start()
@@ -73,7 +81,7 @@ def test_a_killed_runner_costs_at_most_its_fragment(env_config):
         assert pids[0] not in _pids(group)
         assert len(_pids(group)) == 2
         # What had been sampled is there, everything in it is counted, and rounds were at most one fragment short.
-        assert np.array_equal(algorithm.replay.observations[: len(rows)], rows)
+        assert np.array_equal(algorithm.replay.rows.observations[: len(rows)], rows)
         assert after["env_steps"] == algorithm.replay.added == after["env_runners"]["num_env_steps_sampled_lifetime"]
         assert after["env_steps"] >= before["env_steps"] + 50 * (after["training_iteration"] - 1)
         # The runner that came back has the weights of the others.
@@ -92,10 +100,11 @@ def _pids(group: Any) -> list[int]:
     return pids
 
 
+@pytest.mark.slow
 def test_validation_and_evaluation_are_those_of_rllibs_runner(env_config):
     scores, returns = [], []
     for kind in (CommunityVectorRunner, CommunityEnvRunner):
-        algorithm = config(env_config, runners=1, kind=kind).build_algo()
+        algorithm = config(env_config, judges=1, kind=kind).build_algo()
         try:
             scores += [validate(algorithm, len(STARTS)), validate(algorithm, len(STARTS))]
             evaluated = algorithm.evaluate()["env_runners"]
@@ -109,7 +118,7 @@ def test_validation_and_evaluation_are_those_of_rllibs_runner(env_config):
 
 
 def test_checkpoints_hold_where_exploration_stood(env_config, tmp_path: Path):
-    saved = config(env_config, runners=0).build_algo()
+    saved = config(env_config).build_algo()
     saved.train()
     path = saved.save_to_path(str(tmp_path / "checkpoint"))
     states = exploration_states(saved.env_runner_group)

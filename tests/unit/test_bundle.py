@@ -35,9 +35,14 @@ def copy(whole: Path, tmp_path: Path) -> Path:
 
 def edit_manifest(path: Path, **changes: Any) -> None:
     """Change the manifest as someone would who also mends the checksums."""
+    edit_manifest_of(path, **changes)
+    mend_checksums(path)
+
+
+def edit_manifest_of(path: Path, **changes: Any) -> None:
+    """Change the manifest and leave the checksums as they are."""
     manifest = path / "manifest.json"
     manifest.write_text(json.dumps({**json.loads(manifest.read_text()), **changes}))
-    mend_checksums(path)
 
 
 def mend_checksums(path: Path) -> None:
@@ -132,7 +137,9 @@ def test_another_format_version_is_refused(copy: Path, version: Any) -> None:
         ({"created": "yesterday"}, "created"),
         ({"created": "2026-01-31T12:00:00+02:00"}, "created"),
         ({"created": "2026-01-31T12:00:00"}, "created"),
-        ({"hint_size": 0}, "hint_size"),
+        ({"hint_size": -1}, "hint_size"),
+        ({"hint_size": False}, "hint_size"),
+        ({"hint_size": 0}, r"contains coordinator\.onnx"),
         ({"hint_size": 2.5}, "hint_size"),
         ({"hint_size": 4}, r"hints"),
         ({"training": []}, "training"),
@@ -200,11 +207,28 @@ def test_a_policy_that_is_not_actor_after_coordinator_is_refused(tmp_path: Path)
         write_bundle(tmp_path / "b", manifest=small_manifest(community), models=models)
 
 
-def test_models_must_be_the_three(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("hints", "expected"), [(True, "actor, coordinator, policy"), (False, r"of actor, policy\.")])
+def test_models_must_be_all_that_belong_to_the_hint_size(tmp_path: Path, hints: bool, expected: str) -> None:
     community = small_community()
-    models = {"policy": small_models(community)["policy"]}
-    with pytest.raises(BundleError, match="actor, coordinator, policy"):
-        write_bundle(tmp_path / "b", manifest=small_manifest(community), models=models)
+    for models in ({"policy": small_models(community)["policy"]}, small_models(community, hints=not hints)):
+        with pytest.raises(BundleError, match=expected):
+            write_bundle(tmp_path / "b", manifest=small_manifest(community, hints=hints), models=models)
+
+
+def test_a_bundle_without_hints_has_no_coordinator(tmp_path: Path) -> None:
+    path = tmp_path / "b"
+    write_small_bundle(path, hints=False)
+    assert {entry.name for entry in path.iterdir()} == {*FILES} - {"coordinator.onnx"}
+    bundle = read_bundle(path)
+    assert bundle.manifest.hint_size == 0
+    assert set(bundle.models) == {"actor", "policy"}
+    shutil.copy(path / "actor.onnx", path / "coordinator.onnx")
+    with pytest.raises(BundleError, match=r"contains coordinator\.onnx, which is not part of it"):
+        read_bundle(path)
+    (path / "coordinator.onnx").unlink()
+    edit_manifest_of(path, hint_size=3)
+    with pytest.raises(BundleError, match=r"has no file coordinator\.onnx"):
+        read_bundle(path)
 
 
 def test_a_training_record_that_json_cannot_hold_is_refused() -> None:

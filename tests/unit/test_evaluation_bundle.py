@@ -17,15 +17,18 @@ onnx = pytest.importorskip("onnx")
 HINT = 2
 
 
-def linear_models(community: CommunityFeatures) -> dict[str, bytes]:
-    """Networks of one random matrix each: hints = tanh(o W), actions = tanh(o V + h U)."""
+def linear_weights(community: CommunityFeatures) -> dict[str, np.ndarray]:
+    """The matrices of ``linear_models``."""
     rng = np.random.default_rng(6)
     observed, actions = len(community.columns), len(community.actions)
-    matrices = {"W": (observed, HINT), "V": (observed, actions), "U": (HINT, actions)}
-    weights = {
-        name: onnx.numpy_helper.from_array(rng.normal(0, 0.3, shape).astype(np.float32), name)
-        for name, shape in matrices.items()
-    }
+    shapes = {"W": (observed, HINT), "V": (observed, actions), "U": (HINT, actions)}
+    return {name: rng.normal(0, 0.3, shape).astype(np.float32) for name, shape in shapes.items()}
+
+
+def linear_models(community: CommunityFeatures) -> dict[str, bytes]:
+    """Networks of one random matrix each: hints = tanh(o W), actions = tanh(o V + h U)."""
+    observed, actions = len(community.columns), len(community.actions)
+    weights = {name: onnx.numpy_helper.from_array(w, name) for name, w in linear_weights(community).items()}
     node, info = onnx.helper.make_node, onnx.helper.make_tensor_value_info
     coordinator = [node("MatMul", ["observations", "W"], ["hw"]), node("Tanh", ["hw"], ["hints"])]
     actor = [
@@ -94,7 +97,41 @@ def test_it_controls_buildings_it_was_not_trained_on(challenge_2022: Path, bundl
     assert len({tuple(column) for column in actions.T}) == 3
 
 
-def test_buildings_with_other_devices_are_refused(shared_datasets: Path, bundle: BundleSpec) -> None:
+def test_what_other_buildings_lack_is_zero_and_what_they_have_beyond_is_left_alone(
+    shared_datasets: Path, bundle: BundleSpec, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On homes with tanks and cooling devices, which the policy does not know; against matrices by hand."""
+    from rllib_citylearn.export.bundle import read_bundle
+
+    source = shared_datasets / "citylearn_challenge_2023_phase_1"
+    path = rollout(bundle.make(), make_citylearn_env(source, window=(0, 12)))
+    said = capsys.readouterr().err
+    for part in (
+        "lack the features (seen as zero) month,",
+        "without control their dhw_storage;",
+        "thermostats their cooling_",
+    ):
+        assert part in said
+    assert set(path.actions) == {"electrical_storage", "dhw_storage"}
+    assert not path.actions["dhw_storage"].any()
+    trained = read_bundle(Path(bundle.path)).manifest.community
+    env = make_citylearn_env(source, window=(0, 12))
+    here = community_features(env, trained.ranges)
+    observations, _ = env.reset()
+    encoded = here.encode(observations)
+    joint = np.zeros((len(here.agents), len(trained.columns)), np.float32)
+    for i, column in enumerate(trained.columns):
+        if column in here.columns:
+            joint[:, i] = encoded[:, here.columns.index(column)]
+    weights = linear_weights(trained)
+    expected = np.tanh(joint @ weights["V"] + np.tanh(joint @ weights["W"]) @ weights["U"])[:, 0]
+    np.testing.assert_allclose(path.actions["electrical_storage"][0], expected, atol=1e-5)
+
+
+def test_buildings_with_no_device_in_common_are_refused(shared_datasets: Path, bundle: BundleSpec) -> None:
     env = make_citylearn_env(shared_datasets / "citylearn_challenge_2023_phase_1", window=(0, 10))
-    with pytest.raises(BundleError, match=r"does not fit these buildings.*dhw_storage_soc"):
+    for building in env.buildings:
+        building.action_metadata["electrical_storage"] = False
+        building.action_space = building.estimate_action_space()
+    with pytest.raises(BundleError, match=r"does not fit these buildings: of its actions .*electrical_storage"):
         rollout(bundle.make(), env)

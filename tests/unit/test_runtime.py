@@ -34,6 +34,16 @@ def test_actions_are_the_networks_in_the_limits_of_each_action(runtime: PolicyRu
                 assert low <= value <= high
 
 
+def test_without_hints_every_building_acts_alone(tmp_path: Path) -> None:
+    write_small_bundle(tmp_path / "b", hints=False)
+    runtime = PolicyRuntime(read_bundle(tmp_path / "b"))
+    community = runtime.community
+    rows, others = observations(community, 1), observations(community, 2)
+    expected = community.decode_actions(reference_actions(community, community.encode(rows)[None], hints=False)[0])
+    assert runtime.actions(rows) == [pytest.approx(row, abs=1e-5) for row in expected]
+    assert runtime.actions([rows[0], *others[1:]])[0] == pytest.approx(expected[0], abs=1e-5)
+
+
 def test_limits_hold_where_the_network_saturates(tmp_path: Path) -> None:
     for bias in (-50.0, 50.0):
         write_small_bundle(tmp_path / "b", bias=bias)
