@@ -14,6 +14,7 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from rllib_citylearn.modules.config import CoordinatorKind
 
@@ -65,15 +66,14 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, present: Tensor | None = None) -> Tensor:
         """``[B, N, width]`` to ``[B, N, outputs]``."""
-        split = (
-            self.query_key_value(x).unflatten(-1, (3, self.heads, -1)).transpose(-2, -4)
-        )  # [B, heads, 3, N, width / heads]
-        query, key, value = split.unbind(-3)
-        logits = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])
+        # [B, N, 3, heads, width / heads] to three of [B, heads, N, width / heads].
+        query, key, value = self.query_key_value(x).unflatten(-1, (3, self.heads, -1)).transpose(-2, -4).unbind(-3)
+        mask = None
         if present is not None:
             # The lowest number rather than minus infinity: a row without anybody stays finite.
-            logits = logits.masked_fill(~present.bool()[..., None, None, :], torch.finfo(x.dtype).min)
-        mixed = torch.softmax(logits, -1) @ value
+            lowest = torch.finfo(query.dtype).min
+            mask = torch.where(present.bool(), 0.0, lowest).to(query.dtype)[..., None, None, :]
+        mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
         joined: Tensor = self.output(mixed.transpose(-2, -3).flatten(-2))
         return joined
 

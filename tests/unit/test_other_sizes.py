@@ -55,7 +55,7 @@ def test_a_policy_of_five_buildings_acts_on_seventeen_with_their_descriptors(
     first = [row[0] for row in runtime.actions(observations)]
     np.testing.assert_allclose(acted[0], first, atol=1e-6)
     encoded = torch.from_numpy(here.encode(observations))
-    assert encoded[:, here.columns.index("electrical_storage_nominal_power")].std() > 0.01, "descriptors of their own"
+    assert encoded[:, here.columns.index("pv_nominal_power")].std() > 0.01, "descriptors of their own"
     memory, joint = Memory(here), encoded.numpy()[None].copy()
     memory.update(Measurements(here).of(observations)[None])
     memory.write(joint)
