@@ -245,6 +245,8 @@ def test_priorities_may_be_switched_on_and_off_between_runs():
     runs = Runs()
     replays = [JointReplay(60, layout(), seed=0, states=S, **options) for options in OPTIONS]
     for one, other in (replays, replays[::-1]):
+        if not one.demonstrations:
+            one.add_demonstrations([runs.fragment(8, 2)])
         one.add([runs.fragment(6, 3)])
         other.set_state(one.get_state())
         assert drawn_runs(other.sample(400, 1, GAMMA)) == drawn_runs(one.sample(400, 1, GAMMA))
@@ -282,7 +284,10 @@ def test_misfits_are_refused():
         replay.sample(4, 1, GAMMA)
     with pytest.raises(ConfigError, match="replay_capacity to at least 60"):
         replay.add_demonstrations([runs.fragment(9, 3)])
-    replay.add([runs.fragment(4, 2)])
+    fragment = runs.fragment(4, 2)
+    with pytest.raises(TrainingError, match="terminated in hour 1 of a fragment of 4"):
+        replay.add([replace(fragment, terminated=np.arange(8).reshape(4, 2) == 2)])
+    replay.add([fragment])
     with pytest.raises(TrainingError, match="holds none"):
         replay.sample(4, 1, GAMMA, demonstration_share=0.5)
     with pytest.raises(TrainingError, match="have to come first"):

@@ -98,7 +98,6 @@ class JointRows:
         self.district_reward[begun] = fragment.district_reward.T
         self.states[begun] = fragment.states.swapaxes(0, 1)
         self.community[rows] = fragment.community
-        self.terminated[rows[:, -1]] = False
         self.terminated[begun] = fragment.terminated.T
         self.startable[rows] = True
         self.startable[rows[:, -1]] = False
@@ -108,8 +107,8 @@ class JointRows:
         building, district = self.building_rewards[first], self.district_reward[first]
         discount = np.full(len(first), gamma, np.float32)
         last = first
-        running = ~self.terminated[first]
-        for _ in range(1, n_step):
+        running = self.startable[first]
+        for _ in range(1, n_step):  # a run ends with its episode, so that what follows a termination can't be started from
             following = self._next(last)
             running = running & self.startable[following]
             factor = np.where(running, discount, np.float32(0.0))
@@ -117,7 +116,6 @@ class JointRows:
             district += factor * self.district_reward[following]
             last = np.where(running, following, last)
             discount = np.where(running, discount * np.float32(gamma), discount)
-            running = running & ~self.terminated[last]
         batch: Batch = {
             Columns.OBS: self.observations.take(first, 0),
             Columns.ACTIONS: self.actions.take(first, 0),

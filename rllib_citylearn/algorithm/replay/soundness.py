@@ -45,6 +45,11 @@ def require_sound(fragment: JointFragment, buildings: Sequence[str], columns: in
                 f"({n} buildings, {columns} columns, {actions} actions, {states} numbers of the engine's state). Engine "
                 "states, for model_horizon above 0, come with the compiled engine only."
             )
+    if fragment.terminated[:-1].any():
+        hour = int(np.argwhere(fragment.terminated)[0, 0])
+        raise TrainingError(
+            f"An episode terminated in hour {hour} of a fragment of {steps}; fragments must end with episodes."
+        )
     for name in _NAMES:
         _require_finite(name, getattr(fragment, name), buildings)
 
