@@ -16,6 +16,7 @@ from rllib_citylearn.env.vector_env import CommunityVectorEnv
 from rllib_citylearn.errors import EngineError
 from rllib_citylearn.simulator import FastCommunity
 from rllib_citylearn.simulator.differentiable import DifferentiableCommunity, State, StateRows
+from rllib_citylearn.simulator.tiling import tiled
 
 Array = npt.NDArray[np.float64]
 
@@ -134,6 +135,26 @@ def test_packed_states_go_on_as_the_states(env: CommunityVectorEnv) -> None:
     assert np.array_equal(found[0], expected[0])
     for name in ("battery_soc", "battery_capacity_kwh", "tank_soc", "reward", "net_history_kwh", "row", "origin"):
         assert torch.equal(getattr(found[1], name), getattr(expected[1], name)), name
+
+
+@torch.no_grad()
+def test_a_hundred_buildings_are_simulated_on(environments: dict[str, CommunityVectorEnv]) -> None:
+    small = fast_of(environments["vehicles"])
+    description = tiled(small.description, 34)
+    fast = FastCommunity(description, 2)
+    model = DifferentiableCommunity(description)
+    history = np.zeros((2, 24, 102), np.float32)
+    state = State.of(fast, net_history_kwh=history)
+    assert StateRows(description).size == 34 * (StateRows(small.description).size - 6) + 6
+    mean = description.features.columns.index("net_electricity_consumption_mean_24h")
+    generator = np.random.default_rng(5)
+    for _ in range(6):
+        action = generator.uniform(-1, 1, (2, *description.features.action_mask.shape))
+        fast.step(action)
+        state, _ = model.step(state, torch.tensor(action))
+        difference = np.abs(state.observations.numpy() - fast.observations)
+        assert np.delete(difference, mean, 2).max() < 5e-6
+    assert (state.net_history_kwh[:, -6:].numpy() != 0).any(2).all()
 
 
 def test_drift_is_drawn_afresh_where_vehicles_drift(environments: dict[str, CommunityVectorEnv]) -> None:

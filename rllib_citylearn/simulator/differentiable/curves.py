@@ -76,11 +76,7 @@ class PiecewiseLinear(torch.nn.Module):
 
     def forward(self, x: torch.Tensor, which: torch.Tensor | None = None) -> torch.Tensor:
         """Ordinates at ``x`` ``[E, M]`` of every curve, or at ``x`` ``[E, V]`` of the curves ``which`` ``[E, V]``."""
-        return self.line(x, which)[0]
-
-    def line(self, x: torch.Tensor, which: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
-        """Ordinates, as ``forward`` has them, and the slopes there."""
         knots, first = (self.knots, self.first) if which is None else (self.knots[:, 0, which], self.first[which])
         piece = (x.detach() > knots).sum(0).add_(first).view(-1)
-        slope = self.slopes.index_select(0, piece).view(x.shape)
-        return torch.addcmul(self.intercepts.index_select(0, piece).view(x.shape), slope, x), slope
+        slope, intercept = self.slopes.index_select(0, piece), self.intercepts.index_select(0, piece)
+        return torch.addcmul(intercept.view(x.shape), slope.view(x.shape), x)
