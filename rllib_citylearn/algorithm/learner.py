@@ -10,33 +10,68 @@ With one team reward all agents share one critic, so [L]'s N critics fall into o
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 from ray.rllib.core.columns import Columns
 from ray.rllib.core.learner.torch.torch_learner import TorchLearner
 from torch import Tensor
-from torch.nn import functional
 
-from rllib_citylearn.algorithm.names import BUILDING_REWARDS, COMMUNITY, DISCOUNT, DISTRICT_REWARD
+from rllib_citylearn.algorithm.expansion import Expansion, ValueExpansion, act
+from rllib_citylearn.algorithm.losses import (
+    Value,
+    cloning_loss,
+    critic_loss,
+    policy_loss,
+    smaller_value,
+    td_errors,
+    td_target,
+)
+from rllib_citylearn.algorithm.names import (
+    ACTION_MASK,
+    BUILDING_REWARDS,
+    COMMUNITY,
+    DISCOUNT,
+    DISTRICT_REWARD,
+    IMPORTANCE,
+    IS_DEMONSTRATION,
+    PRESENT,
+    TD_ERRORS,
+)
+from rllib_citylearn.env.config import CommunityEnvConfig
 from rllib_citylearn.errors import TrainingError
 from rllib_citylearn.modules.community_module import CommunityRLModule
-from rllib_citylearn.modules.networks import team_value
 
 _STEPS = "gradient_steps"
 _RANDOM = "random"
+
+Batch = dict[str, Any]
 
 
 class CooperativeMADDPGLearner(TorchLearner):
     """Learner of the community module. Counts gradient steps itself: targets and policy delays follow them."""
 
     def build(self) -> None:
-        """Create module, targets, optimisers and the random generator of this learner."""
+        """Create module, targets, optimisers, the random generator of this learner and what it simulates."""
         super().build()
         self.community.make_target_networks()
         self._gradient_steps = 0
         self._random = torch.Generator(device=self._device)
         self._random.manual_seed((self.config.seed or 0) + self._learner_index)
+        self._expansion = self._make_expansion()
+
+    def _make_expansion(self) -> ValueExpansion | None:
+        config = self.config
+        if not config.model_horizon:
+            return None
+        return ValueExpansion(
+            CommunityEnvConfig.from_dict(config.env_config),
+            hours=config.model_horizon,
+            starts=config.model_batch_size,
+            gamma=config.gamma,
+            device=self._device,
+        )
 
     @property
     def community(self) -> CommunityRLModule:
@@ -60,29 +95,42 @@ class CooperativeMADDPGLearner(TorchLearner):
                 lr_or_lr_schedule=learning_rate,
             )
 
+    def standardise(self, mean: Any, deviation: Any) -> None:
+        """Tell the networks, targets included, the observation columns' means and standard deviations ``[D]``."""
+        self.community.standardise(
+            torch.as_tensor(mean, device=self._device), torch.as_tensor(deviation, device=self._device)
+        )
+
     def _uncompiled_update(self, batch: dict[str, Any], **kwargs: Any) -> tuple[Any, Any, dict[str, Any]]:
         # RLlib's own, less the forward pass that it makes before the losses: DDPG's losses make their own.
         losses = self.compute_losses(fwd_out={COMMUNITY: {}}, batch=batch)
         self.apply_gradients(self.postprocess_gradients(self.compute_gradients(losses)))
         return {}, losses, {}
 
-    def compute_loss_for_module(
-        self, *, module_id: str, config: Any, batch: dict[str, Any], fwd_out: dict[str, Any]
-    ) -> Tensor:
+    def _precision(self) -> AbstractContextManager[Any]:
+        """Networks in half the bits, if the config says so; the simulation and all sums stay in single precision."""
+        if self.config.precision == "float32":
+            return nullcontext()
+        return torch.autocast(self._device.type, dtype=torch.bfloat16)
+
+    def compute_loss_for_module(self, *, module_id: str, config: Any, batch: Batch, fwd_out: dict[str, Any]) -> Tensor:
         """Critics' loss, plus the policy's every ``policy_delay`` gradient steps ([F] sec. 5.2)."""
         module = self.community
-        critic_loss, values = self._critic_loss(module, batch, config)
-        metrics = {"critic_loss": critic_loss.detach(), "team_value_mean": values.detach().mean()}
-        loss = critic_loss
-        if self._policy_learns():
-            actor_loss = self._actor_loss(module, batch, config)
-            metrics["actor_loss"] = actor_loss.detach()
-            loss = loss + actor_loss
+        metrics: dict[str, Tensor] = {}
+        with self._precision():
+            loss = self._critic_loss(module, batch, config, metrics)
+            if self._policy_learns():
+                expansion = self._expand(module, batch, config)
+                if expansion is not None:
+                    loss = loss + self._expanded_critic_loss(module, expansion, config, len(batch[Columns.OBS]))
+                actor_loss = self._actor_loss(module, batch, config, expansion)
+                metrics["actor_loss"] = actor_loss.detach()
+                loss = loss + actor_loss
         self.metrics.log_dict(metrics, key=module_id, window=1)
         if not torch.isfinite(loss):
             raise TrainingError(
-                f"The loss is {float(loss)} after {self._gradient_steps} gradient steps; the last checkpoint still holds "
-                "the weights from before. Lower the learning rates or set grad_clip."
+                f"The loss is {float(loss)} after {self._gradient_steps} gradient steps. Lower the learning rates or set "
+                "grad_clip, and go on from the last checkpoint, which holds weights from before."
             )
         return loss
 
@@ -91,65 +139,121 @@ class CooperativeMADDPGLearner(TorchLearner):
         past = self._gradient_steps - self.config.critic_warmup_updates
         return past >= 0 and past % self.config.policy_delay == 0
 
-    def _critic_loss(self, module: CommunityRLModule, batch: dict[str, Any], config: Any) -> tuple[Tensor, Tensor]:
-        """Temporal-difference errors of both critics ([L] eq. 6 with the target of [F] alg. 1).
+    def _expand(self, module: CommunityRLModule, batch: Batch, config: Any) -> Expansion | None:
+        if self._expansion is None:
+            return None
+        return self._expansion(module, batch, config.reward_scale, self._random)
 
-        Huber's loss instead of the square: rewards have rare large values (a month's new peak, a steep ramp) that would
-        drown what an ordinary hour teaches.
-        """
+    def _critic_loss(
+        self, module: CommunityRLModule, batch: Batch, config: Any, metrics: dict[str, Tensor]
+    ) -> Tensor:
+        """Temporal-difference errors of both critics ([L] eq. 6 with the target of [F] alg. 1)."""
+        present = batch.get(PRESENT)
         with torch.no_grad():
-            actions = self._smoothed(module.forward_target(batch), module, config)
-            targets = [critic(batch[Columns.NEXT_OBS], actions) for critic in module.target_critics]
-            discount = batch[DISCOUNT]
-            # [F] eq. 10 on the team's value: all parts come from the critic whose sum is smaller. The minimum of every
-            # part by itself would add up to far less than either estimate.
-            smaller = team_value(*targets[0]) < team_value(*targets[1])
-            building = torch.where(smaller.unsqueeze(-1), targets[0][0], targets[1][0])
-            district = torch.where(smaller, targets[0][1], targets[1][1])
-            target_building = config.reward_scale * batch[BUILDING_REWARDS] + discount.unsqueeze(-1) * building
-            target_district = config.reward_scale * batch[DISTRICT_REWARD] + discount * district
-        loss = torch.zeros((), device=discount.device)
-        values = torch.zeros((), device=discount.device)
-        for critic in module.critics:
-            building, district = critic(batch[Columns.OBS], batch[Columns.ACTIONS])
-            values = team_value(building, district)
-            if config.decompose_value:
-                loss = loss + functional.smooth_l1_loss(building, target_building)
-                loss = loss + functional.smooth_l1_loss(district, target_district)
-            else:
-                loss = loss + functional.smooth_l1_loss(values, team_value(target_building, target_district))
-        return loss, values
+            actions = self._smoothed(module.forward_target(batch), batch.get(ACTION_MASK, module.action_mask), config)
+            following = smaller_value(list(module.target_critics), batch[Columns.NEXT_OBS], actions, present)
+            reward = Value(
+                config.reward_scale * batch[BUILDING_REWARDS], config.reward_scale * batch[DISTRICT_REWARD]
+            )
+            target = td_target(reward, batch[DISCOUNT], following)
+        loss = torch.zeros((), device=reward.district.device)
+        values = [Value(*critic(batch[Columns.OBS], batch[Columns.ACTIONS], present)) for critic in module.critics]
+        for value in values:
+            loss = loss + critic_loss(
+                value,
+                target,
+                decompose=config.decompose_value,
+                independent=module.settings.critic == "independent",
+                present=present,
+                importance=batch.get(IMPORTANCE),
+            )
+        metrics["critic_loss"] = loss.detach()
+        metrics["team_value_mean"] = values[0].team(present).detach().mean()
+        if config.replay == "prioritised":
+            self.metrics.log_value(
+                (COMMUNITY, TD_ERRORS), td_errors(values[0], target, present).detach(), reduce="item_series"
+            )
+        return loss
 
-    def _smoothed(self, actions: Tensor, module: CommunityRLModule, config: Any) -> Tensor:
+    def _expanded_critic_loss(
+        self, module: CommunityRLModule, expansion: Expansion, config: Any, rows: int
+    ) -> Tensor:
+        """The critics on as many simulated hours as a batch has rows: their returns are free targets, on the policy."""
+        chosen = torch.randint(
+            len(expansion.actions), (rows,), generator=self._random, device=expansion.actions.device
+        )
+        target = Value(expansion.returns.building[chosen], expansion.returns.district[chosen])
+        loss = torch.zeros((), device=chosen.device)
+        for critic in module.critics:
+            value = Value(*critic(expansion.observations[chosen], expansion.actions[chosen]))
+            loss = loss + critic_loss(
+                value,
+                target,
+                decompose=config.decompose_value,
+                independent=module.settings.critic == "independent",
+            )
+        return loss
+
+    def _smoothed(self, actions: Tensor, mask: Tensor, config: Any) -> Tensor:
         """Target policy smoothing: clipped noise on the target's actions ([F] eq. 14)."""
         if not config.target_noise:
             return actions
         noise = torch.randn(actions.shape, generator=self._random, device=actions.device) * config.target_noise
         noise = noise.clamp(-config.target_noise_clip, config.target_noise_clip)
-        return (actions + noise * module.action_mask).clamp(-1.0, 1.0)
+        return (actions + noise * mask).clamp(-1.0, 1.0)
 
-    def _actor_loss(self, module: CommunityRLModule, batch: dict[str, Any], config: Any) -> Tensor:
-        """Deterministic policy gradient through the first critic ([L] eq. 5, [F] alg. 1), for all agents at once."""
-        observations = batch[Columns.OBS]
-        hints = module.policy.hints(observations)
-        if module.settings.hint_dropout and hints.shape[-1]:
-            kept = torch.rand(len(hints), 1, 1, generator=self._random, device=hints.device)
-            hints = hints * (kept >= module.settings.hint_dropout)
-        actions = module.policy.actor(observations, hints) * module.action_mask
+    def _actor_loss(
+        self, module: CommunityRLModule, batch: Batch, config: Any, expansion: Expansion | None
+    ) -> Tensor:
+        """Deterministic policy gradient: through simulated hours if there are any, else through the first critic.
+
+        [L] eq. 5 and [F] alg. 1, for all agents at once.
+        """
+        observations, present = batch[Columns.OBS], batch.get(PRESENT)
+        rule = module.policy.actor.rule
+        clones = config.cloning_weight and IS_DEMONSTRATION in batch
+        pulled = config.rule_weight and rule is not None
+        if expansion is None or clones or pulled:
+            actions = act(module, observations, self._kept_hints(module, len(observations)), present)
         # Frozen, not detached: the gradient has to pass through the critic to the actions, but not into its weights.
         critic = module.critics[0]
         critic.requires_grad_(False)
-        building, district = critic(observations, actions)
-        critic.requires_grad_(True)
-        value = team_value(building, district)
-        # A unit of value is the batch's spread, so that step sizes do not depend on the rewards' scale.
-        loss = -value.mean() / value.detach().std(correction=0).clamp(min=1e-3)
-        rule = module.policy.actor.rule
-        if config.rule_weight and rule is not None:
+        if expansion is None:
+            objective = Value(*critic(observations, actions, present)).team(present)
+        else:
+            objective = expansion.objective
+        loss = policy_loss(objective)
+        if pulled:
             # Stay near the rule unless the critic is sure: Fujimoto & Gu 2021, "A Minimalist Approach to Offline
             # Reinforcement Learning", eq. 3, with the rule in the place of the data's behaviour.
-            loss = loss + config.rule_weight * ((actions - rule(observations)) * module.action_mask).square().mean()
+            away = (actions - rule(observations)) * batch.get(ACTION_MASK, module.action_mask)
+            loss = loss + config.rule_weight * away.square().mean()
+        if clones:
+            loss = loss + config.cloning_weight * self._cloning_loss(module, batch, actions)
+        critic.requires_grad_(True)
         return loss
+
+    def _kept_hints(self, module: CommunityRLModule, rows: int) -> Tensor | None:
+        """Which rows have hints, ``[rows, 1, 1]``; None is all."""
+        if not (module.settings.hint_dropout and module.policy.hint_size):
+            return None
+        drawn = torch.rand(rows, 1, 1, generator=self._random, device=self._device)
+        return (drawn >= module.settings.hint_dropout).float()
+
+    def _cloning_loss(self, module: CommunityRLModule, batch: Batch, actions: Tensor) -> Tensor:
+        """What the policy does otherwise than the demonstrations, where the critic finds theirs better (Q-filter)."""
+        present, observations = batch.get(PRESENT), batch[Columns.OBS]
+        with torch.no_grad():
+            critic = module.critics[0]
+            shown = Value(*critic(observations, batch[Columns.ACTIONS], present)).team(present)
+            own = Value(*critic(observations, actions, present)).team(present)
+        return cloning_loss(
+            actions,
+            batch[Columns.ACTIONS],
+            batch[IS_DEMONSTRATION],
+            keep=shown > own,
+            action_mask=batch.get(ACTION_MASK, module.action_mask),
+        )
 
     def compute_gradients(self, loss_per_module: dict[str, Tensor], **kwargs: Any) -> dict[Any, Tensor]:
         """Gradients of what was part of the loss, averaged over learners."""

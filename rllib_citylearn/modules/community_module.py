@@ -21,6 +21,7 @@ from rllib_citylearn.modules.exploration import ExplorationNoise
 from rllib_citylearn.modules.layout import JointLayout
 from rllib_citylearn.modules.networks import Critic, IndependentCritic, zero_absent
 from rllib_citylearn.modules.policy import Policy
+from rllib_citylearn.modules.standardisation import Standardisation
 
 __all__ = ["RESET", "CommunityModuleConfig", "CommunityRLModule", "Policy"]
 
@@ -99,6 +100,12 @@ class CommunityRLModule(TorchRLModule, InferenceOnlyAPI, TargetNetworkAPI):
         mask = batch.get(ACTION_MASK, self.action_mask)
         actions: Tensor = self.target_policy(batch[Columns.NEXT_OBS], batch.get(PRESENT)) * mask
         return actions
+
+    def standardise(self, mean: Tensor, deviation: Tensor) -> None:
+        """Give all networks the means and standard deviations ``[D]`` of the observation columns."""
+        for part in self.modules():
+            if isinstance(part, Standardisation):
+                part.fit(mean, deviation)
 
     def seed_exploration(self, seed: int) -> None:
         """Make the noise from here on the same as after the same seed before."""

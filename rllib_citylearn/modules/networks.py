@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rllib_citylearn.modules.config import CoordinatorKind
+from rllib_citylearn.modules.standardisation import Standardisation
 
 
 def mlp(*sizes: int, buildings: int | None = None) -> nn.Sequential:
@@ -94,13 +95,14 @@ class Coordinator(nn.Module):
     def __init__(self, observation_size: int, hint_size: int, width: int, heads: int, kind: CoordinatorKind) -> None:
         super().__init__()
         parts = kind.split("+")
+        self.standardise = Standardisation(observation_size)
         self.embed = nn.Linear(observation_size, width)
         self.attention = Attention(width, heads, hint_size) if "attention" in parts else None
         self.field = nn.Linear(width, hint_size) if "mean-field" in parts else None
 
     def forward(self, observations: Tensor, present: Tensor | None = None) -> Tensor:
         """Observations ``[B, N, D]`` to hints ``[B, N, H]`` within [-1, 1]."""
-        embedding = torch.relu(self.embed(zero_absent(observations, present)))
+        embedding = torch.relu(self.embed(self.standardise(zero_absent(observations, present))))
         hints = embedding.new_zeros(())
         if self.attention is not None:
             hints = self.attention(embedding, present)
@@ -131,18 +133,23 @@ class Actor(nn.Module):
         buildings: int | None = None,
     ) -> None:
         super().__init__()
-        self.network = mlp(observation_size + hint_size, hidden, hidden, action_size, buildings=buildings)
+        seen = observation_size + hint_size
+        self.standardise = Standardisation(observation_size)
+        self.trunk = mlp(seen, hidden, hidden, buildings=buildings)
+        # The last layer sees the inputs, too: what is linear in them, as a share of a forecast, need not be learnt as a bend.
+        self.head = mlp(hidden + seen, action_size, buildings=buildings)
         self.rule = rule
         self.reach = reach
-        last = self.network[-1]
         # A small last layer: the first policy is the rule, whatever the seed.
-        nn.init.uniform_(last.weight, -1e-3, 1e-3)
-        nn.init.zeros_(last.bias)
+        nn.init.uniform_(self.head[-1].weight, -1e-3, 1e-3)
+        nn.init.zeros_(self.head[-1].bias)
 
     def forward(self, observations: Tensor, hints: Tensor) -> Tensor:
         """``[..., N, D]`` and ``[..., N, H]`` to actions ``[..., N, A]`` within [-1, 1]; no building sees another's row."""
-        seen = torch.cat([observations, hints], -1) if hints.shape[-1] else observations
-        correction = torch.tanh(self.network(seen))
+        seen = self.standardise(observations)
+        if hints.shape[-1]:
+            seen = torch.cat([seen, hints], -1)
+        correction = torch.tanh(self.head(torch.cat([torch.relu(self.trunk(seen)), seen], -1)))
         if self.rule is None:
             return correction
         return (self.rule(observations) + self.reach * correction).clamp(-1.0, 1.0)
@@ -157,6 +164,7 @@ class Critic(nn.Module):
 
     def __init__(self, observation_size: int, action_size: int, hidden: int, heads: int) -> None:
         super().__init__()
+        self.standardise = Standardisation(observation_size)
         self.embed = mlp(observation_size + action_size, hidden, hidden)
         self.attention = Attention(hidden, heads, hidden)
         self.building = mlp(2 * hidden, hidden, 1)
@@ -164,7 +172,8 @@ class Critic(nn.Module):
 
     def forward(self, observations: Tensor, actions: Tensor, present: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """``[B, N, D]`` and ``[B, N, A]`` to the buildings' values ``[B, N]`` and the district's ``[B]``."""
-        token = torch.relu(self.embed(zero_absent(torch.cat([observations, actions], -1), present)))
+        seen = torch.cat([self.standardise(observations), actions], -1)
+        token = torch.relu(self.embed(zero_absent(seen, present)))
         attended = torch.relu(self.attention(token, present))
         joined = torch.cat([token, attended], -1)
         building = zero_absent(self.building(joined), present).squeeze(-1)
@@ -183,11 +192,12 @@ class IndependentCritic(nn.Module):
 
     def __init__(self, observation_size: int, action_size: int, hidden: int) -> None:
         super().__init__()
+        self.standardise = Standardisation(observation_size)
         self.building = mlp(observation_size + action_size, hidden, hidden, 1)
 
     def forward(self, observations: Tensor, actions: Tensor, present: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """``[B, N, D]`` and ``[B, N, A]`` to the buildings' values ``[B, N]`` and zeros ``[B]``."""
-        seen = zero_absent(torch.cat([observations, actions], -1), present)
+        seen = zero_absent(torch.cat([self.standardise(observations), actions], -1), present)
         building = zero_absent(self.building(seen), present).squeeze(-1)
         return building, building.new_zeros(building.shape[:-1])
 

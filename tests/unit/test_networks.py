@@ -110,7 +110,7 @@ def test_an_independent_critic_sees_one_building_at_a_time(observations):
 def test_separate_actors_are_as_many_networks(observations):
     policy = trained_like(Policy(layout(), CommunityModuleConfig(actors="separate", rule="none")))
     hints = policy.hints(observations)
-    linear = [layer for layer in policy.actor.network if isinstance(layer, SeparateLinear)]
+    linear = [layer for layer in policy.actor.trunk if isinstance(layer, SeparateLinear)]
     for n in range(N):
         x = torch.cat([observations, hints], -1)[:, n]
         for k, layer in enumerate(linear):

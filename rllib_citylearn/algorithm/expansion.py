@@ -1,0 +1,159 @@
+"""Value expansion: the policy's value from hours that are simulated, with gradients, and the critics' value after them.
+
+Classic MADDPG asks the critic which way an action should move. Here the gradient runs through the simulated hours themselves:
+
+    J(s) = sum_{h<H} gamma^h r(s_h, a_h) + gamma^H Q'(s_H, a_H),   a_h = pi(s_h),   s_{h+1} = f(s_h, a_h)
+
+with f and r of ``DifferentiableCommunity``. References:
+
+* Feinberg et al. 2018, "Model-Based Value Estimation for Efficient Model-Free Reinforcement Learning": J as a target for the
+  critics (eq. 4), at every simulated hour;
+* Xu et al. 2022, "Accelerated Policy Learning with Parallel Differentiable Simulation" (SHAC): J as the policy's objective
+  (eq. 5), with gradients cut off after H hours.
+
+Weather, loads and prices of the simulated hours are those of the training data, whose future the policy does not see: an
+average over many starts is an average over futures.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from rllib_citylearn.algorithm.losses import Value, returns_to_go, smaller_value
+from rllib_citylearn.algorithm.names import COMMUNITY_INDEX
+from rllib_citylearn.env.building import Site
+from rllib_citylearn.env.config import CommunityEnvConfig
+from rllib_citylearn.env.vector_env import CommunityVectorEnv
+from rllib_citylearn.modules.community_module import CommunityRLModule
+from rllib_citylearn.simulator.differentiable import DifferentiableCommunity, State
+from rllib_citylearn.simulator.differentiable.rows import StateRows
+
+
+@dataclass(frozen=True)
+class Expansion:
+    """M simulated stretches of H hours.
+
+    Attributes:
+        objective: the team's expanded value at their starts, ``[M]``, with gradients to the policy.
+        observations: of all their hours, ``[H * M, N, D]``.
+        actions: ``[H * M, N, A]``.
+        returns: what their values should be, ``[H * M, N]`` and ``[H * M]``.
+    """
+
+    objective: Tensor
+    observations: Tensor
+    actions: Tensor
+    returns: Value
+
+
+@dataclass(frozen=True)
+class _Simulated:
+    """One of the run's communities, as the learner simulates it."""
+
+    community: DifferentiableCommunity
+    rows: StateRows
+    latest: int
+
+
+class ValueExpansion:
+    """Simulates on from the states that a batch of replay carries.
+
+    Args:
+        config: the community that runners play; the learner needs its data, too.
+        hours: H.
+        starts: number M of rows of a batch to simulate from.
+        gamma: discount an hour.
+        device: where to simulate.
+
+    Raises:
+        EngineError: the community has something that can't be differentiated, named.
+    """
+
+    def __init__(self, config: CommunityEnvConfig, *, hours: int, starts: int, gamma: float, device: torch.device) -> None:
+        self._hours = hours
+        self._starts = starts
+        self._discount = torch.tensor([gamma**h for h in range(hours)], device=device)
+        self._gamma = gamma
+        site = Site.of(config)
+        # The same numbers as the runners', so that the same communities are drawn.
+        self._simulated = [_simulated(config, k, site, hours, device) for k in range(max(1, config.variants))]
+
+    def __call__(
+        self, module: CommunityRLModule, batch: dict[str, Tensor], reward_scale: float, generator: torch.Generator
+    ) -> Expansion | None:
+        """Expand the policy's value from the first rows of ``batch`` that have enough data ahead; None if no row has.
+
+        Args:
+            module: gradients reach its policy, not its target critics.
+            batch: with packed states, as from replay.
+            reward_scale: factor on rewards.
+            generator: of hint dropout and of vehicles' journeys.
+        """
+        states, observations = batch["states"], batch["obs"]
+        k = int(batch[COMMUNITY_INDEX][0]) if COMMUNITY_INDEX in batch else 0
+        simulated = self._simulated[k]
+        usable = states[:, 0] <= simulated.latest
+        if COMMUNITY_INDEX in batch:
+            usable = usable & (batch[COMMUNITY_INDEX] == k)
+        chosen = usable.nonzero().squeeze(1)[: self._starts]
+        if not len(chosen):
+            return None
+        state = simulated.rows.unpack(states[chosen], observations[chosen], hours=self._hours, generator=generator)
+        kept = _kept_hints(module, len(chosen), generator, states.device)
+        seen: list[Tensor] = []
+        done: list[Tensor] = []
+
+        def policy(observed: Tensor, state: State) -> Tensor:
+            actions = act(module, observed, kept)
+            seen.append(observed.detach())
+            done.append(actions.detach())
+            return actions
+
+        end, outcome = simulated.community.rollout(state, policy, self._hours)
+        assert outcome.rewards is not None  # the communities are made with reward tables
+        final = smaller_value(
+            list(module.target_critics), end.observations, act(module, end.observations, kept)
+        )
+        team = reward_scale * outcome.rewards.team
+        objective = self._discount @ team + self._gamma**self._hours * final.team()
+        rewards = Value(
+            reward_scale * outcome.rewards.building.detach(), reward_scale * outcome.rewards.district.detach()
+        )
+        returns = returns_to_go(rewards, Value(final.building.detach(), final.district.detach()), self._gamma)
+        return Expansion(
+            objective=objective,
+            observations=torch.cat(seen),
+            actions=torch.cat(done),
+            returns=Value(returns.building.flatten(0, 1), returns.district.flatten(0, 1)),
+        )
+
+
+def act(module: CommunityRLModule, observations: Tensor, kept: Tensor | None, present: Tensor | None = None) -> Tensor:
+    """The policy's actions ``[B, N, A]``, with hints only in the rows that ``kept`` ``[B, 1, 1]`` says; None is all."""
+    hints = module.policy.hints(observations, present)
+    if kept is not None:
+        hints = hints * kept
+    actions: Tensor = module.policy.actor(observations, hints) * module.action_mask
+    return actions
+
+
+def _kept_hints(
+    module: CommunityRLModule, rows: int, generator: torch.Generator, device: torch.device
+) -> Tensor | None:
+    """Which stretches have hints, ``[rows, 1, 1]``: a lost coordinator stays lost for a while."""
+    if not (module.settings.hint_dropout and module.policy.hint_size):
+        return None
+    return (torch.rand(rows, 1, 1, generator=generator, device=device) >= module.settings.hint_dropout).float()
+
+
+def _simulated(config: CommunityEnvConfig, k: int, site: Site, hours: int, device: torch.device) -> _Simulated:
+    vector = CommunityVectorEnv(config, 1, instance=(k,), site=site)
+    try:
+        description = vector.engine.community.description  # type: ignore[attr-defined]
+        community = DifferentiableCommunity(description, reward=vector.reward.tables).to(device)
+    finally:
+        vector.close()
+    return _Simulated(community, StateRows(description), latest=community.rows - 1 - hours)
