@@ -37,8 +37,9 @@ test: $(INSTALLED) ## Run the tests a contributor needs (10 minutes at most on 2
 slow: $(INSTALLED) ## Run the slow tests: full years, every data set of the archive, a hundred buildings
 	@$(BIN)/python -m pytest -n 2 -m slow
 
-bench: $(INSTALLED) ## Measure the engine beside CityLearn on this machine
+bench: $(INSTALLED) ## Measure the engine and the env runner beside CityLearn on this machine
 	@$(BIN)/rllib-citylearn bench engine
+	@$(BIN)/rllib-citylearn bench runner
 
 check: $(INSTALLED) ## Lint, format check and types
 	@$(BIN)/ruff check .
