@@ -29,11 +29,10 @@ def net_kwh(vector: CommunityVectorEnv, actions: np.ndarray) -> np.ndarray:
     return np.array(rows)
 
 
-@pytest.mark.parametrize("name", ["net-zero", "bau"])
-def test_played_once_more_the_actions_give_the_same(challenge_2022, name):
+def test_played_once_more_the_actions_give_the_same(challenge_2022):
     # Of episodes, nothing that the config says counts: the window is played from end to end.
     of_run = config(challenge_2022, episode_steps=24, random_start=True, random_initial_soc=True)
-    found = demonstrate(name, of_run, community=2)
+    found = demonstrate("net-zero", of_run, community=2)
     assert (found.community, len(found), found.states.shape) == (2, 99, (99, 1, 0))
     assert not found.terminated.any()
     assert np.abs(found.actions).max() <= 1.0
@@ -50,9 +49,8 @@ def test_played_once_more_the_actions_give_the_same(challenge_2022, name):
     assert np.array_equal(observations[1], found.observations[-1, 0])
 
 
-@pytest.mark.parametrize("evs", [False, True], ids=["batteries", "vehicles"])
-def test_what_is_played_is_what_the_controller_did(challenge_2022, ev_data, evs):
-    of_run = config(ev_data if evs else challenge_2022, window=(0, 200), buildings="1,2,4")
+def test_what_is_played_is_what_the_controller_did(ev_data):
+    of_run = config(ev_data, window=(0, 100), buildings="1,2,4")
     found = demonstrate("bau", of_run)
     env, _ = build_citylearn(of_run, Site.of(of_run))
     env.reset()

@@ -36,7 +36,7 @@ def test_values_of_zero_are_never_found_whatever_the_rounding():
     tree.set(np.arange(1000), values)
     ends = values.cumsum()
     heights = np.concatenate([ends, np.nextafter(ends, 0), np.nextafter(ends, np.inf), random.random(10_000) * tree.total])
-    found = tree.find(np.clip(heights, 0.0, np.nextafter(tree.total, 0)))
+    found = tree.find(heights)  # the last ones are at the total or a little above it
     assert (values[found] > 0).all()
 
 

@@ -44,9 +44,9 @@ class SumTree:
             self._sums[nodes] = self._sums[2 * nodes] + self._sums[2 * nodes + 1]
 
     def find(self, heights: Doubles) -> Rows:
-        """Rows whose values, stacked in order, reach over the heights ``[B]``, each at least 0 and below the total.
+        """Rows whose values, stacked in order, reach over the heights ``[B]``, each from 0 up to the total.
 
-        A value of zero is never found, even where rounding has lifted a height a little above the sum on its left.
+        A value of zero is never found, even where rounding has lifted a height to the total or above the sum on its left.
         """
         nodes = np.ones(len(heights), np.int64)
         left_over = heights.astype(np.float64)
