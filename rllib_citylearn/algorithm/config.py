@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ray.rllib.algorithms.algorithm_config import AlgorithmConfig, NotProvided
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 
 from rllib_citylearn.algorithm.connectors import joint_env_to_module, joint_module_to_env
-from rllib_citylearn.algorithm.env_runner import CommunityEnvRunner
 from rllib_citylearn.algorithm.learning_rates import learning_rate_fault
 from rllib_citylearn.algorithm.names import COMMUNITY, community_of_agent
+from rllib_citylearn.algorithm.requirements import require_gpus, require_model
+from rllib_citylearn.algorithm.runner_choice import runner_class
 from rllib_citylearn.errors import ConfigError
 from rllib_citylearn.modules.community_module import CommunityModuleConfig, CommunityRLModule
+
+LONGEST_HORIZON = 168
+"""Hours: a week. Gradients through more of them take long and say nothing new."""
 
 
 class CooperativeMADDPGConfig(AlgorithmConfig):
@@ -33,6 +38,7 @@ class CooperativeMADDPGConfig(AlgorithmConfig):
 
             algo_class = CooperativeMADDPG
         super().__init__(algo_class=algo_class)
+        self.env_runner_cls: type | None
         self.actor_lr = 3e-4
         self.critic_lr = 1e-3
         self.gamma = 0.98
@@ -45,7 +51,17 @@ class CooperativeMADDPGConfig(AlgorithmConfig):
         self.reward_scale = 1.0
         self.rule_weight = 3.0
         self.decompose_value = True
+        self.model_horizon = 0
+        self.model_batch_size = 64
+        self.replay = "uniform"
         self.replay_capacity = 50_000
+        self.prioritised_alpha = 0.6
+        self.prioritised_beta = 0.4
+        self.prioritised_beta_steps = 100_000
+        self.demonstrations: Sequence[str] = ()
+        self.demonstration_share = 0.1
+        self.cloning_weight = 0.0
+        self.precision = "float32"
         self.warmup_steps = 1_000
         self.updates_per_env_step = 0.5
         # RLlib's own fields, with defaults that fit.
@@ -55,7 +71,6 @@ class CooperativeMADDPGConfig(AlgorithmConfig):
         self.grad_clip_by = "global_norm"
         self.min_sample_timesteps_per_iteration = 400
         self.env_runners(
-            env_runner_cls=CommunityEnvRunner,
             env_to_module_connector=joint_env_to_module,
             module_to_env_connector=joint_module_to_env,
             add_default_connectors_to_env_to_module_pipeline=False,
@@ -77,7 +92,17 @@ class CooperativeMADDPGConfig(AlgorithmConfig):
         reward_scale: float = NotProvided,
         rule_weight: float = NotProvided,
         decompose_value: bool = NotProvided,
+        model_horizon: int = NotProvided,
+        model_batch_size: int = NotProvided,
+        replay: str = NotProvided,
         replay_capacity: int = NotProvided,
+        prioritised_alpha: float = NotProvided,
+        prioritised_beta: float = NotProvided,
+        prioritised_beta_steps: int = NotProvided,
+        demonstrations: Sequence[str] = NotProvided,
+        demonstration_share: float = NotProvided,
+        cloning_weight: float = NotProvided,
+        precision: str = NotProvided,
         warmup_steps: int = NotProvided,
         updates_per_env_step: float = NotProvided,
         **kwargs: Any,
@@ -98,7 +123,22 @@ class CooperativeMADDPGConfig(AlgorithmConfig):
                 nothing where there is no rule.
             decompose_value: learn a value for every building and one for the district, each from its own part of the
                 reward (True), or their sum from the team reward only (False). The reward is the same either way.
-            replay_capacity: joint transitions kept (> batch size).
+            model_horizon: hours H simulated on from a batch's rows, with gradients, before the critics' value; 0 is classic
+                MADDPG, 24 to 48 see a day's cycle. Needs the engine ``fast`` and a community without LSTM temperatures,
+                deferrable appliances or outages.
+            model_batch_size: rows of a batch that are simulated on from (>= 1), at most the batch.
+            replay: ``uniform`` draws all transitions alike, ``prioritised`` those more often about which the critics were
+                wrong.
+            replay_capacity: joint rows kept (> batch size); an hour of the whole community is one.
+            prioritised_alpha: how much priorities count, [0, 1].
+            prioritised_beta: exponent of the importance weights at the start, [0, 1]; it rises to 1.
+            prioritised_beta_steps: environment steps after which it is 1 (>= 1).
+            demonstrations: names of baselines, or folders of bundles, whose run over the training data is kept in replay.
+            demonstration_share: share of each batch that is drawn from demonstrations, [0, 1); of no account without any.
+            cloning_weight: pull of the policy towards demonstrated actions that the critic finds better than its own,
+                against one spread of values in a batch (>= 0).
+            precision: ``float32``, or ``bfloat16`` for the networks in the learner (the simulation keeps 32 bits); pays on
+                GPUs.
             warmup_steps: environment steps before the first gradient step (>= 0).
             updates_per_env_step: gradient steps per environment step (> 0).
             **kwargs: RLlib's own fields.
@@ -115,6 +155,8 @@ class CooperativeMADDPGConfig(AlgorithmConfig):
 
     def validate(self) -> None:
         """Refuse what cannot work before anything is started."""
+        if self.env_runner_cls is None and self.env is not None:
+            self.env_runner_cls = runner_class(self)
         super().validate()
         if self.in_evaluation:
             return  # RLlib validates a copy for its evaluation runners, which neither replay nor learn
@@ -130,10 +172,14 @@ class CooperativeMADDPGConfig(AlgorithmConfig):
                 f"env_config has team_share={self.env_config['team_share']}, but CooperativeMADDPG's critics learn the "
                 "team's reward from its parts; leave it out, or train with another algorithm."
             )
+        require_gpus(self)
+        require_model(self)
         batch = self.total_train_batch_size
+        fragment = int(self.rollout_fragment_length) * self.num_envs_per_env_runner
+        simulated = self.model_horizon > 0
         checks = {
-            f"replay_capacity={self.replay_capacity} has to be larger than the batch ({batch}) and the fragment "
-            f"({self.rollout_fragment_length})": self.replay_capacity > max(batch, int(self.rollout_fragment_length)),
+            f"replay_capacity={self.replay_capacity} has to be larger than the batch ({batch}) and the rows of a fragment "
+            f"({fragment})": self.replay_capacity > max(batch, fragment),
             f"warmup_steps={self.warmup_steps} has to be between 0 and replay_capacity": 0
             <= self.warmup_steps
             <= self.replay_capacity,
@@ -153,6 +199,21 @@ class CooperativeMADDPGConfig(AlgorithmConfig):
             f"num_envs_per_env_runner={self.num_envs_per_env_runner} and a batch of {batch} have to be at least 1": (
                 self.num_envs_per_env_runner >= 1 and batch >= 1
             ),
+            f"model_horizon={self.model_horizon} has to be between 0 and {LONGEST_HORIZON} hours": 0
+            <= self.model_horizon
+            <= LONGEST_HORIZON,
+            f"model_batch_size={self.model_batch_size} has to be between 1 and train_batch_size_per_learner "
+            f"({self.train_batch_size_per_learner})": not simulated
+            or 1 <= self.model_batch_size <= int(self.train_batch_size_per_learner or 0),
+            f"replay={self.replay!r} has to be 'uniform' or 'prioritised'": self.replay in ("uniform", "prioritised"),
+            f"prioritised_alpha={self.prioritised_alpha} and prioritised_beta={self.prioritised_beta} have to be within "
+            "[0, 1]": 0 <= self.prioritised_alpha <= 1 and 0 <= self.prioritised_beta <= 1,
+            f"prioritised_beta_steps={self.prioritised_beta_steps} has to be at least 1": self.prioritised_beta_steps >= 1,
+            f"demonstration_share={self.demonstration_share} has to be within [0, 1)": 0 <= self.demonstration_share < 1,
+            f"cloning_weight={self.cloning_weight} must not be negative": self.cloning_weight >= 0,
+            f"cloning_weight={self.cloning_weight} has nothing to pull towards; name some demonstrations, with a "
+            "demonstration_share above 0": not self.cloning_weight or bool(self.demonstrations and self.demonstration_share),
+            f"precision={self.precision!r} has to be 'float32' or 'bfloat16'": self.precision in ("float32", "bfloat16"),
         }
         rates = (learning_rate_fault("actor_lr", self.actor_lr), learning_rate_fault("critic_lr", self.critic_lr))
         wrong = [sentence for sentence, fine in checks.items() if not fine] + [fault for fault in rates if fault]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,7 @@ from rllib_citylearn.errors import ConfigError
 from rllib_citylearn.evaluation.rollout import rollout
 from rllib_citylearn.evaluation.specs import spec_for
 from rllib_citylearn.evaluation.trajectory import Trajectory
+from rllib_citylearn.simulator.differentiable.rows import StateRows
 
 States = Callable[[CommunityVectorEnv], Singles]
 """Where the engine stands, packed, ``[E, S]``."""
@@ -66,6 +68,36 @@ def demonstrate(
         return _played(vector, actions[: vector.episode_steps], community, states)
     finally:
         vector.close()
+
+
+def demonstrations(config: Any) -> list[JointFragment]:
+    """What every controller that ``config.demonstrations`` names does in each of the run's communities.
+
+    Args:
+        config: a ``CooperativeMADDPGConfig`` with ``CityLearnMultiAgentEnv``.
+
+    Raises:
+        ConfigError: as ``demonstrate``.
+    """
+    played = CommunityEnvConfig.from_dict(config.env_config)
+    return [
+        demonstrate(name, played, instance=(k,), community=k, states=_Packed() if config.model_horizon else None)
+        for name in config.demonstrations
+        for k in range(max(1, played.variants))
+    ]
+
+
+class _Packed:
+    """Packs where one environment's engine stands."""
+
+    def __init__(self) -> None:
+        self._rows: StateRows | None = None
+
+    def __call__(self, vector: CommunityVectorEnv) -> Singles:
+        if self._rows is None:
+            engine: Any = vector.engine
+            self._rows = StateRows(engine.community.description)
+        return self._rows.pack(vector)
 
 
 def normalised_actions(name: str, trajectory: Trajectory, features: CommunityFeatures) -> Singles:

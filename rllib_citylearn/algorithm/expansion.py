@@ -1,6 +1,6 @@
 """Value expansion: the policy's value from hours that are simulated, with gradients, and the critics' value after them.
 
-Classic MADDPG asks the critic which way an action should move. Here the gradient runs through the simulated hours themselves:
+Classic MADDPG asks the critic which way an action should move. Here the gradient runs through simulated hours themselves:
 
     J(s) = sum_{h<H} gamma^h r(s_h, a_h) + gamma^H Q'(s_H, a_H),   a_h = pi(s_h),   s_{h+1} = f(s_h, a_h)
 
@@ -114,14 +114,10 @@ class ValueExpansion:
 
         end, outcome = simulated.community.rollout(state, policy, self._hours)
         assert outcome.rewards is not None  # the communities are made with reward tables
-        final = smaller_value(
-            list(module.target_critics), end.observations, act(module, end.observations, kept)
-        )
+        final = smaller_value(list(module.target_critics), end.observations, act(module, end.observations, kept))
         team = reward_scale * outcome.rewards.team
         objective = self._discount @ team + self._gamma**self._hours * final.team()
-        rewards = Value(
-            reward_scale * outcome.rewards.building.detach(), reward_scale * outcome.rewards.district.detach()
-        )
+        rewards = Value(reward_scale * outcome.rewards.building.detach(), reward_scale * outcome.rewards.district.detach())
         returns = returns_to_go(rewards, Value(final.building.detach(), final.district.detach()), self._gamma)
         return Expansion(
             objective=objective,
@@ -140,9 +136,7 @@ def act(module: CommunityRLModule, observations: Tensor, kept: Tensor | None, pr
     return actions
 
 
-def _kept_hints(
-    module: CommunityRLModule, rows: int, generator: torch.Generator, device: torch.device
-) -> Tensor | None:
+def _kept_hints(module: CommunityRLModule, rows: int, generator: torch.Generator, device: torch.device) -> Tensor | None:
     """Which stretches have hints, ``[rows, 1, 1]``: a lost coordinator stays lost for a while."""
     if not (module.settings.hint_dropout and module.policy.hint_size):
         return None

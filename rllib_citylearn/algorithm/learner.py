@@ -144,17 +144,13 @@ class CooperativeMADDPGLearner(TorchLearner):
             return None
         return self._expansion(module, batch, config.reward_scale, self._random)
 
-    def _critic_loss(
-        self, module: CommunityRLModule, batch: Batch, config: Any, metrics: dict[str, Tensor]
-    ) -> Tensor:
+    def _critic_loss(self, module: CommunityRLModule, batch: Batch, config: Any, metrics: dict[str, Tensor]) -> Tensor:
         """Temporal-difference errors of both critics ([L] eq. 6 with the target of [F] alg. 1)."""
         present = batch.get(PRESENT)
         with torch.no_grad():
             actions = self._smoothed(module.forward_target(batch), batch.get(ACTION_MASK, module.action_mask), config)
             following = smaller_value(list(module.target_critics), batch[Columns.NEXT_OBS], actions, present)
-            reward = Value(
-                config.reward_scale * batch[BUILDING_REWARDS], config.reward_scale * batch[DISTRICT_REWARD]
-            )
+            reward = Value(config.reward_scale * batch[BUILDING_REWARDS], config.reward_scale * batch[DISTRICT_REWARD])
             target = td_target(reward, batch[DISCOUNT], following)
         loss = torch.zeros((), device=reward.district.device)
         values = [Value(*critic(batch[Columns.OBS], batch[Columns.ACTIONS], present)) for critic in module.critics]
@@ -175,13 +171,9 @@ class CooperativeMADDPGLearner(TorchLearner):
             )
         return loss
 
-    def _expanded_critic_loss(
-        self, module: CommunityRLModule, expansion: Expansion, config: Any, rows: int
-    ) -> Tensor:
+    def _expanded_critic_loss(self, module: CommunityRLModule, expansion: Expansion, config: Any, rows: int) -> Tensor:
         """The critics on as many simulated hours as a batch has rows: their returns are free targets, on the policy."""
-        chosen = torch.randint(
-            len(expansion.actions), (rows,), generator=self._random, device=expansion.actions.device
-        )
+        chosen = torch.randint(len(expansion.actions), (rows,), generator=self._random, device=expansion.actions.device)
         target = Value(expansion.returns.building[chosen], expansion.returns.district[chosen])
         loss = torch.zeros((), device=chosen.device)
         for critic in module.critics:
@@ -202,9 +194,7 @@ class CooperativeMADDPGLearner(TorchLearner):
         noise = noise.clamp(-config.target_noise_clip, config.target_noise_clip)
         return (actions + noise * mask).clamp(-1.0, 1.0)
 
-    def _actor_loss(
-        self, module: CommunityRLModule, batch: Batch, config: Any, expansion: Expansion | None
-    ) -> Tensor:
+    def _actor_loss(self, module: CommunityRLModule, batch: Batch, config: Any, expansion: Expansion | None) -> Tensor:
         """Deterministic policy gradient: through simulated hours if there are any, else through the first critic.
 
         [L] eq. 5 and [F] alg. 1, for all agents at once.
@@ -212,8 +202,7 @@ class CooperativeMADDPGLearner(TorchLearner):
         observations, present = batch[Columns.OBS], batch.get(PRESENT)
         rule = module.policy.actor.rule
         clones = config.cloning_weight and IS_DEMONSTRATION in batch
-        pulled = config.rule_weight and rule is not None
-        if expansion is None or clones or pulled:
+        if expansion is None or clones or (config.rule_weight and rule is not None):
             actions = act(module, observations, self._kept_hints(module, len(observations)), present)
         # Frozen, not detached: the gradient has to pass through the critic to the actions, but not into its weights.
         critic = module.critics[0]
@@ -223,7 +212,7 @@ class CooperativeMADDPGLearner(TorchLearner):
         else:
             objective = expansion.objective
         loss = policy_loss(objective)
-        if pulled:
+        if rule is not None and config.rule_weight:
             # Stay near the rule unless the critic is sure: Fujimoto & Gu 2021, "A Minimalist Approach to Offline
             # Reinforcement Learning", eq. 3, with the rule in the place of the data's behaviour.
             away = (actions - rule(observations)) * batch.get(ACTION_MASK, module.action_mask)

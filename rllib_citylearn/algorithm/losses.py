@@ -39,9 +39,7 @@ Critic = Callable[[Tensor, Tensor, Tensor | None], tuple[Tensor, Tensor]]
 """Observations ``[B, N, D]``, actions ``[B, N, A]`` and who is present to a value's parts."""
 
 
-def smaller_value(
-    critics: Sequence[Critic], observations: Tensor, actions: Tensor, present: Tensor | None = None
-) -> Value:
+def smaller_value(critics: Sequence[Critic], observations: Tensor, actions: Tensor, present: Tensor | None = None) -> Value:
     """The value from the critic of two whose team value is smaller ([F] eq. 10), all its parts together.
 
     The minimum of every part by itself would add up to less than either estimate (``docs/decisions/0004``).

@@ -6,6 +6,7 @@ import math
 import time
 from typing import Any
 
+import numpy as np
 from ray.rllib.algorithms.algorithm import Algorithm
 from ray.rllib.execution.rollout_ops import synchronous_parallel_sample
 from ray.rllib.policy.sample_batch import MultiAgentBatch, SampleBatch
@@ -23,11 +24,17 @@ from ray.rllib.utils.metrics import (
 )
 
 from rllib_citylearn.algorithm.config import CooperativeMADDPGConfig
-from rllib_citylearn.algorithm.names import COMMUNITY
+from rllib_citylearn.algorithm.demonstrations import demonstrations
+from rllib_citylearn.algorithm.exploration_state import exploration_states, restore_exploration_states
+from rllib_citylearn.algorithm.names import COMMUNITY, TD_ERRORS
 from rllib_citylearn.algorithm.replay import JointReplay
+from rllib_citylearn.algorithm.replay.priorities import annealed_beta
+from rllib_citylearn.algorithm.vector_runner import CommunityVectorRunner
+from rllib_citylearn.env.config import CommunityEnvConfig
 from rllib_citylearn.modules.layout import JointLayout
 
 _REPLAY = "joint_replay"
+_RUNNERS = "runners"
 
 
 class CooperativeMADDPG(Algorithm):
@@ -47,17 +54,42 @@ class CooperativeMADDPG(Algorithm):
         """Build runners and learner, then the replay, whose shape follows from their spaces."""
         super().setup(config)
         layout = JointLayout(*self.spaces[COMMUNITY])
-        self.replay = JointReplay(self.config.replay_capacity, layout, seed=self.config.seed or 0)
+        self.replay = JointReplay(
+            self.config.replay_capacity,
+            layout,
+            seed=self.config.seed or 0,
+            states=self._state_size(),
+            action_masks=[layout.action_mask] * self._communities() if self._communities() > 1 else None,
+            prioritised_alpha=self.config.prioritised_alpha if self.config.replay == "prioritised" else None,
+        )
         self._agents = len(layout.agents)
         self._update_debt = 0.0
         self._updates = 0
+        self._standardised = False
         self._score = self._team_return = float("nan")
+
+    def _state_size(self) -> int:
+        """Numbers of an engine's state in the runners' fragments."""
+        if not self.config.model_horizon:
+            return 0
+        sizes: list[int] = self.env_runner_group.foreach_env_runner(
+            _state_size, local_env_runner=self.config.num_env_runners == 0
+        )
+        return sizes[0]
+
+    def _communities(self) -> int:
+        """How many communities the runners play."""
+        if not issubclass(self.config.env_runner_cls, CommunityVectorRunner):
+            return 1
+        return max(1, CommunityEnvConfig.from_dict(self.config.env_config).variants)
 
     def training_step(self) -> None:
         """One round: every runner a fragment, then the gradient steps that these environment steps have earned."""
         config = self.config
+        if config.demonstrations and not self.replay.demonstrations:
+            self.replay.add_demonstrations(demonstrations(config))
         with self.metrics.log_time((TIMERS, ENV_RUNNER_SAMPLING_TIMER)):
-            episodes, results = synchronous_parallel_sample(
+            samples, results = synchronous_parallel_sample(
                 worker_set=self.env_runner_group,
                 concat=True,
                 sample_timeout_s=config.sample_timeout_s,
@@ -66,9 +98,11 @@ class CooperativeMADDPG(Algorithm):
             )
         self.metrics.aggregate(results, key=ENV_RUNNER_RESULTS)
         with self.metrics.log_time((TIMERS, REPLAY_BUFFER_ADD_DATA_TIMER)):
-            added = self.replay.add(episodes)
+            added = self.replay.add(samples)
         if self.replay.added < config.warmup_steps or not len(self.replay):
             return
+        if not self._standardised:
+            self._standardise()
         self._update_debt += added * config.updates_per_env_step
         updates = int(self._update_debt)
         if not updates:
@@ -80,12 +114,24 @@ class CooperativeMADDPG(Algorithm):
                 from_worker_or_learner_group=self.learner_group, policies=[COMMUNITY], inference_only=True
             )
 
+    def _standardise(self) -> None:
+        """Measure the observation columns once, in what the runners saw before the first gradient step."""
+        self.learner_group.foreach_learner(_Standardise(*self.replay.column_moments()))
+        self._standardised = True
+
     def _learn(self, updates: int) -> None:
         """``updates`` gradient steps in one call of the learner group."""
         config = self.config
         batch_size = config.total_train_batch_size
         with self.metrics.log_time((TIMERS, REPLAY_BUFFER_SAMPLE_TIMER)):
-            batch = self.replay.sample(batch_size * updates, config.n_step, config.gamma)
+            batch = self.replay.sample(
+                batch_size,
+                config.n_step,
+                config.gamma,
+                minibatches=updates,
+                demonstration_share=config.demonstration_share if self.replay.demonstrations else 0.0,
+                beta=annealed_beta(config.prioritised_beta, self.replay.added / config.prioritised_beta_steps),
+            )
         with self.metrics.log_time((TIMERS, LEARNER_UPDATE_TIMER)):
             results = self.learner_group.update(
                 batch=MultiAgentBatch({COMMUNITY: SampleBatch(batch)}, env_steps=batch_size * updates),
@@ -95,6 +141,9 @@ class CooperativeMADDPG(Algorithm):
                 shuffle_batch_per_epoch=False,
             )
         self._updates += updates
+        if config.replay == "prioritised":
+            errors = [error for result in results for error in result[COMMUNITY].pop(TD_ERRORS).peek()]
+            self.replay.update_priorities(self.replay.drawn, np.concatenate(errors))
         self.metrics.aggregate(results, key=LEARNER_RESULTS)
 
     def step(self) -> dict[str, Any]:
@@ -120,19 +169,41 @@ class CooperativeMADDPG(Algorithm):
         return [*super().get_checkpointable_components(), (_REPLAY, self.replay)]
 
     def get_state(self, components: Any = None, *, not_components: Any = None, **kwargs: Any) -> dict[str, Any]:
-        """RLlib's state, the replay and the counters."""
+        """RLlib's state, the replay, the counters and where the runners' random numbers stand."""
         state: dict[str, Any] = super().get_state(components, not_components=not_components, **kwargs)
         if self._check_component(_REPLAY, components, not_components):
             state[_REPLAY] = self.replay.get_state()
-        state["update_debt"] = self._update_debt
-        state["updates"] = self._updates
-        return state
+        return state | {
+            "update_debt": self._update_debt,
+            "updates": self._updates,
+            "standardised": self._standardised,
+            "latest": (self._score, self._team_return),
+            _RUNNERS: exploration_states(self.env_runner_group),
+        }
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """The inverse of ``get_state``."""
+        """The inverse of ``get_state``; with other runners, those that were there go on and new ones begin."""
         super().set_state(state)
         if _REPLAY in state:
             self.replay.set_state(state[_REPLAY])
         if "updates" in state:
             self._update_debt = state["update_debt"]
             self._updates = state["updates"]
+            self._standardised = state["standardised"]
+            self._score, self._team_return = state["latest"]
+            restore_exploration_states(self.env_runner_group, state[_RUNNERS])
+
+
+def _state_size(runner: Any) -> int:
+    size: int = runner.state_size
+    return size
+
+
+class _Standardise:
+    """Tells a learner the moments of the observation columns; a class, because it travels to other processes."""
+
+    def __init__(self, mean: Any, deviation: Any) -> None:
+        self.mean, self.deviation = mean, deviation
+
+    def __call__(self, learner: Any) -> None:
+        learner.standardise(self.mean, self.deviation)

@@ -12,6 +12,8 @@ import yaml
 from ray.rllib.algorithms.algorithm_config import AlgorithmConfig, NotProvided
 
 from rllib_citylearn.algorithm.config import CooperativeMADDPGConfig
+from rllib_citylearn.algorithm.runner_choice import runner_class
+from rllib_citylearn.algorithm.vector_runner import CommunityVectorRunner
 from rllib_citylearn.baselines import BASELINES
 from rllib_citylearn.checks import checked_keys, from_mapping, nearest
 from rllib_citylearn.env.community_env import CityLearnMultiAgentEnv
@@ -40,10 +42,16 @@ class RunnersConfig:
 
     Attributes:
         num_env_runners: processes that step environments; 0 samples in the driver.
-        num_gpus_per_learner: GPUs of the learner, 0 learns on the CPU.
+        num_envs_per_env_runner: copies of the community in each, which on the engine ``fast`` are stepped as one.
+        rollout_fragment_length: hours that each copy plays between two rounds of learning.
+        num_learners: processes that learn together, each from its share of a batch; 0 learns in the driver.
+        num_gpus_per_learner: GPUs of a learner, 0 learns on the CPU.
     """
 
     num_env_runners: int = 2
+    num_envs_per_env_runner: int = 1
+    rollout_fragment_length: int = 50
+    num_learners: int = 0
     num_gpus_per_learner: float = 0
 
 
@@ -175,15 +183,26 @@ class Preset:
             CooperativeMADDPGConfig()
             .training(**self.training)
             .environment(CityLearnMultiAgentEnv, env_config=asdict(self.environment))
-            .env_runners(num_env_runners=self.runners.num_env_runners)
-            .learners(num_learners=0, num_gpus_per_learner=self.runners.num_gpus_per_learner)
+            .env_runners(
+                num_env_runners=self.runners.num_env_runners,
+                num_envs_per_env_runner=self.runners.num_envs_per_env_runner,
+                rollout_fragment_length=self.runners.rollout_fragment_length,
+            )
+            .learners(num_learners=self.runners.num_learners, num_gpus_per_learner=self.runners.num_gpus_per_learner)
             .rl_module(model_config=asdict(self.model))
             .debugging(seed=self.seed, log_level="ERROR")
         )
         if self.validation.starts:
+            runners = max(1, self.runners.num_env_runners)
+            # Copies that are stepped as one start at steps of their own; others would all play the same.
+            vectorised = runner_class(configured) is CommunityVectorRunner
             configured.evaluation(
-                evaluation_num_env_runners=max(1, self.runners.num_env_runners),
-                evaluation_config={"env_config": asdict(self.stretches()), "explore": False},
+                evaluation_num_env_runners=runners,
+                evaluation_config={
+                    "env_config": asdict(self.stretches()),
+                    "explore": False,
+                    "num_envs_per_env_runner": len(self.validation.starts) // runners if vectorised else 1,
+                },
             )
         return configured
 
@@ -192,6 +211,9 @@ _LIMITS: tuple[Limit, ...] = (
     ("name", "letters, digits, - and _", lambda name: name.replace("-", "").replace("_", "").isalnum()),
     ("seed", SEED, is_seed),
     ("runners.num_env_runners", "0 or more", lambda runners: runners >= 0),
+    ("runners.num_envs_per_env_runner", "at least 1", lambda copies: copies >= 1),
+    ("runners.rollout_fragment_length", "at least 1", lambda hours: hours >= 1),
+    ("runners.num_learners", "0 or more", lambda learners: learners >= 0),
     ("runners.num_gpus_per_learner", "0 or more", lambda gpus: gpus >= 0),
     ("stop.minutes", "a number above 0", lambda minutes: 0 < minutes < float("inf")),
     ("stop.env_steps", "at least 1", lambda steps: steps >= 1),

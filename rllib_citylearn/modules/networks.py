@@ -136,7 +136,7 @@ class Actor(nn.Module):
         seen = observation_size + hint_size
         self.standardise = Standardisation(observation_size)
         self.trunk = mlp(seen, hidden, hidden, buildings=buildings)
-        # The last layer sees the inputs, too: what is linear in them, as a share of a forecast, need not be learnt as a bend.
+        # The last layer sees the inputs, too: what is linear in them, as a share of a forecast, need not be learnt bent.
         self.head = mlp(hidden + seen, action_size, buildings=buildings)
         self.rule = rule
         self.reach = reach

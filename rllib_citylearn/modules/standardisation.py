@@ -1,8 +1,8 @@
 """Brings observation columns to a common scale at the entrance of a network.
 
-Observations are encoded over physical ranges, which are wide: a home's load of half a kWh is a few hundredths of the range up
-to the largest home's peak. Networks learn slowly from such numbers, so each of them first subtracts a mean and divides by a
-standard deviation. Both are measured once, over the rows with which training starts, and are weights from then on: they
+Observations are encoded over physical ranges, which are wide: a home's load of half a kWh is a few hundredths of the range
+up to the largest home's peak. Networks learn slowly from such numbers, so each of them first subtracts a mean and divides by
+a standard deviation. Both are measured once, over the rows with which training starts, and are weights from then on: they
 travel with checkpoints and bundles, and nothing runs along with the data.
 """
 

@@ -24,6 +24,9 @@ from rllib_citylearn.algorithm.replay.priorities import Priorities
 from rllib_citylearn.algorithm.replay.soundness import require_sound
 from rllib_citylearn.errors import CheckpointError, ConfigError, TrainingError
 from rllib_citylearn.modules.layout import JointLayout
+from rllib_citylearn.modules.standardisation import column_moments
+
+_MEASURED_ROWS = 4096
 
 
 class JointReplay(Checkpointable):
@@ -197,6 +200,18 @@ class JointReplay(Checkpointable):
             batch[IMPORTANCE] = importance.reshape(-1)
         self.drawn = rows.reshape(-1)
         return batch
+
+    def column_moments(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Means and standard deviations ``[D]`` of the observation columns, over buildings that have them.
+
+        They are those of some thousand rows, evenly spread over what the replay holds.
+        """
+        rows = np.flatnonzero(self.rows.startable)
+        rows = rows[:: max(1, len(rows) // _MEASURED_ROWS)]
+        there: npt.NDArray[np.bool_] = self.layout.observation_mask[None]
+        if self._padded:
+            there = self.rows.present[self.rows.community[rows]][..., None]
+        return column_moments(self.rows.observations[rows], there)
 
     def update_priorities(self, rows: Rows, td_errors: npt.ArrayLike) -> None:
         """Tell how wrong the critics were about rows ``[B]`` that were drawn; demonstrations have no priorities.

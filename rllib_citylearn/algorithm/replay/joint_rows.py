@@ -57,6 +57,7 @@ class JointRows:
         community: int32 ``[capacity]``, which community a row is of.
         terminated: bool ``[capacity]``, whether the episode terminated with this step.
         startable: bool ``[capacity]``, whether the row has an action and a next row.
+        present: bool ``[communities, N]``, which rows of the arrays hold a building of each community.
         ring_start: the row that follows the last one.
 
     Raises:
@@ -79,7 +80,7 @@ class JointRows:
         self.startable = np.zeros(capacity, bool)
         self.ring_start = 0
         self._padded = padded
-        self._present = np.arange(n) < np.array([len(mask) for mask in action_masks])[:, None]
+        self.present = np.arange(n) < np.array([len(mask) for mask in action_masks])[:, None]
         self._action_mask = np.zeros((len(action_masks), n, a), np.float32)
         for c, mask in enumerate(action_masks):
             self._action_mask[c, : len(mask)] = mask
@@ -127,10 +128,10 @@ class JointRows:
         if self.states.shape[1]:
             batch[STATES] = self.states.take(first, 0)
         community = self.community[first]
-        if len(self._present) > 1:
+        if len(self.present) > 1:
             batch[COMMUNITY_INDEX] = community.astype(np.int64)
         if self._padded:
-            batch[PRESENT] = self._present[community]
+            batch[PRESENT] = self.present[community]
             batch[ACTION_MASK] = self._action_mask[community]
         return batch
 
