@@ -19,7 +19,6 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.peers.run import STEPS, Result
-from benchmarks.peers.settings import SETTINGS
 from benchmarks.peers.spread import random_return
 from rllib_citylearn.errors import UserError
 from rllib_citylearn.files import write_text
@@ -63,7 +62,7 @@ def table(results: Sequence[Result], random: float) -> str:
     steps, seeds = results[0].steps, ", ".join(str(run.seed) for run in next(iter(runs.values())))
     return "\n".join(
         [
-            f"{steps:,} environment steps a run, seeds {seeds}; team return of the 200 evaluation episodes, higher is better.",
+            f"{steps:,} environment steps a run, seeds {seeds}; team return, higher is better.",
             "",
             *lines,
             "",

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.peers.run import Result, demand, finish, measured, parser
 from benchmarks.peers.settings import SETTINGS
 from benchmarks.peers.spread import Act, Joint, make_env
-
 from rllib_citylearn.local_ray import prepare_environment, quiet
 
 if TYPE_CHECKING:

@@ -86,7 +86,7 @@ def test_a_script_says_what_is_not_installed(script):
     code = hidden + f"import runpy; runpy.run_module('benchmarks.peers.{script}', run_name='__main__')"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert "not installed here" in done.stderr
+    assert "Not installed here" in done.stderr
     assert "benchmarks/peers/requirements.txt" in done.stderr
     assert "Traceback" not in done.stderr
 
