@@ -12,14 +12,14 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.peers.rules import rule_returns
 from benchmarks.peers.run import STEPS, Result
-from benchmarks.peers.spread import random_return
 from rllib_citylearn.errors import UserError
 from rllib_citylearn.files import write_text
 
@@ -35,12 +35,12 @@ COMPETITORS: dict[str, tuple[str, ...]] = {
 BEGIN, END = "<!-- results: begin -->\n", "<!-- results: end -->"
 
 
-def table(results: Sequence[Result], random: float) -> str:
+def table(results: Sequence[Result], rules: Mapping[str, float]) -> str:
     """The results as Markdown: one line a competitor, best mean first, then commands and versions.
 
     Args:
         results: runs of at least one competitor, each with the same seeds and steps.
-        random: team return of uniformly drawn actions.
+        rules: team return of what learns nothing, by name; shown below.
 
     Raises:
         UserError: if the competitors' seeds or steps differ, or there is nothing to show.
@@ -55,7 +55,7 @@ def table(results: Sequence[Result], random: float) -> str:
         figures = (returns.mean(), returns.min(), returns.max())
         each = ", ".join(f"{value:.2f}" for value in returns)
         rows.append((name, *(f"{x:.2f}" for x in figures), spread, *(f"{x:.0f}" for x in seconds), each))
-    rows.append(("actions drawn at random", f"{random:.2f}", *[""] * (len(titles) - 2)))
+    rows += [(name, f"{value:.2f}", *[""] * (len(titles) - 2)) for name, value in rules.items()]
     lines = [f"| {' | '.join(row)} |" for row in rows]
     commands = [f"- {name}: `{run.command}`" for name, of_name in runs.items() for run in of_name[:1]]
     packages = sorted({f"{package} {version}" for run in results for package, version in run.versions.items()})
@@ -135,7 +135,7 @@ def main() -> None:
     given = parser.parse_args()
     try:
         results = run_all(given.results, given.peer_python, given.seed, given.steps)
-        text = page(given.page.read_text(encoding="utf-8"), table(results, random_return()))
+        text = page(given.page.read_text(encoding="utf-8"), table(results, rule_returns()))
     except UserError as error:
         sys.exit(str(error))
     write_text(given.page, text)

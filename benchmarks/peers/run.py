@@ -62,8 +62,8 @@ def demand(*packages: str) -> None:
     missing = [package for package in packages if importlib.util.find_spec(package) is None]
     if missing:
         raise UserError(
-            f"Not installed here: {', '.join(missing)}. benchmarks/peers/requirements.txt says which virtual environment this "
-            "script is for and what it needs; run it with that environment's python."
+            f"Not installed here: {', '.join(missing)}. benchmarks/peers/requirements.txt says which virtual environment "
+            "this script is for and what it needs; run it with that environment's python."
         )
 
 

@@ -54,9 +54,3 @@ def _play(act: Act, envs: list[Any], seeds: tuple[int, ...]) -> Joint:
             observations[e], rewards, *_ = env.step(dict(zip(agents, actions[e], strict=True)))
             returns[e] += np.mean([rewards[agent] for agent in agents])
     return returns
-
-
-def random_return(seed: int = 0) -> float:
-    """Team return of uniformly drawn actions: where every learner starts, more or less."""
-    random = np.random.default_rng(seed)
-    return float(evaluate(lambda joint: random.random((*joint.shape[:2], ACTION_SIZE), np.float32)).mean())

@@ -12,11 +12,15 @@ import pytest
 
 from benchmarks.peers import compare
 from benchmarks.peers.compare import BEGIN, END, page, run_all, table
+from benchmarks.peers.rules import dispatched, nearest, still
 from benchmarks.peers.run import Result
 from rllib_citylearn.errors import UserError
 from rllib_citylearn.files import write_json
 
 ROOT = Path(__file__).parents[2]
+
+
+RULES = {"a rule": -24.5}
 
 
 def result(name: str, seed: int, team_return: float) -> Result:
@@ -42,13 +46,13 @@ def cells(text: str, name: str) -> list[str]:
 
 def test_the_table_shows_each_competitors_figures_best_first():
     runs = [result("low", 1, -30.0), result("high", 0, -10.0), result("low", 0, -20.0), result("high", 1, -12.0)]
-    text = table(runs, random=-24.5)
-    assert text.index("| high |") < text.index("| low |") < text.index("| actions drawn at random |")
+    text = table(runs, RULES)
+    assert text.index("| high |") < text.index("| low |") < text.index("| a rule |")
     low = cells(text, "low")
     assert [float(cell) for cell in low[1:4]] == [-25.0, -30.0, -20.0]
     assert float(low[4]) == pytest.approx(np.std([-20.0, -30.0], ddof=1), abs=0.01)
     assert low[-1] == "-20.00, -30.00"  # in the order of the seeds
-    assert cells(text, "actions drawn at random")[1] == "-24.50"
+    assert cells(text, "a rule")[1] == "-24.50"
     assert "`python -m low --seed 0`" in text
     assert "torch 9.9" in text
     widths = {line.count("|") for line in text.splitlines() if line.startswith("|")}
@@ -56,7 +60,7 @@ def test_the_table_shows_each_competitors_figures_best_first():
 
 
 def test_one_seed_has_no_spread():
-    assert cells(table([result("only", 0, -10.0)], random=-24.5), "only")[4] == ""
+    assert cells(table([result("only", 0, -10.0)], RULES), "only")[4] == ""
 
 
 @pytest.mark.parametrize(
@@ -70,7 +74,7 @@ def test_one_seed_has_no_spread():
 )
 def test_unequal_runs_are_not_compared(runs):
     with pytest.raises(UserError, match="same seeds and steps"):
-        table(runs, random=-24.5)
+        table(runs, RULES)
 
 
 def test_only_the_table_of_the_page_is_replaced():
@@ -98,3 +102,18 @@ def test_runs_that_are_there_are_not_made_again_and_failures_are_named(tmp_path,
     assert run_all(tmp_path, peer_python="nowhere", seeds=[0], steps=7) == [there]
     with pytest.raises(UserError, match=r"benchmarks\.peers\.nowhere --seed 1 --steps 7 .*ended with status 1"):
         run_all(tmp_path, peer_python="nowhere", seeds=[0, 1], steps=7)
+
+
+def moves(actions: np.ndarray) -> np.ndarray:
+    """Actions ``[1, 3, 5]`` to pushes east and north, ``[3, 2]``."""
+    return (actions[..., [2, 4]] - actions[..., [1, 3]])[0]
+
+
+def test_dispatched_agents_share_no_landmark():
+    # Three agents in one place, the landmarks east, north and west of it: the nearest is the same for all of them.
+    ways = np.array([[0.5, 0.0], [0.0, 0.6], [-0.7, 0.0]], np.float32)
+    observations = np.zeros((1, 3, 18), np.float32)
+    observations[..., 4:10] = ways.reshape(-1)
+    assert {tuple(np.sign(way)) for way in moves(dispatched(observations))} == {tuple(np.sign(way)) for way in ways}
+    assert np.array_equal(np.sign(moves(nearest(observations))), np.sign(ways[[0, 0, 0]]))
+    assert not moves(still(observations)).any()
