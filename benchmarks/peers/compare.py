@@ -101,12 +101,15 @@ def page(text: str, results: str) -> str:
     return f"{before}{BEGIN}{results}{END}{after}"
 
 
-def run_all(folder: Path, peer_python: str, seeds: Sequence[int], steps: int) -> list[Result]:
+def run_all(
+    folder: Path, peer_python: str, seeds: Sequence[int], steps: int, competitors: Sequence[str] = tuple(COMPETITORS)
+) -> list[Result]:
     """Every competitor with every seed; one JSON a run is kept in ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
     results = []
     for seed in seeds:
-        for file, (module, *options) in COMPETITORS.items():
+        for file in competitors:
+            module, *options = COMPETITORS[file]
             target = folder / f"{file}-{steps}-{seed}.json"
             if not target.exists():
                 print(target.stem, "...", file=sys.stderr, flush=True)
@@ -131,10 +134,11 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=Path("runs/peers"), help="folder of the runs' JSON")
     parser.add_argument("--seed", type=int, nargs="+", default=[0, 1, 2], help="seeds")
     parser.add_argument("--steps", type=int, default=STEPS, help="environment steps of each run")
+    parser.add_argument("--competitors", nargs="+", choices=COMPETITORS, default=[*COMPETITORS], help="who takes part")
     parser.add_argument("--json", type=Path, help="write all results here too, as one JSON")
     given = parser.parse_args()
     try:
-        results = run_all(given.results, given.peer_python, given.seed, given.steps)
+        results = run_all(given.results, given.peer_python, given.seed, given.steps, given.competitors)
         text = page(given.page.read_text(encoding="utf-8"), table(results, rule_returns()))
     except UserError as error:
         sys.exit(str(error))

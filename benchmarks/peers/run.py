@@ -19,7 +19,7 @@ from benchmarks.peers.spread import Act, evaluate
 from rllib_citylearn.errors import UserError
 from rllib_citylearn.files import write_json
 
-STEPS = 100_000
+STEPS = 25_000
 
 
 @dataclass(frozen=True)

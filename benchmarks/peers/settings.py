@@ -25,12 +25,12 @@ class Settings:
     """
 
     hidden: int = 64
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-3
     gamma: float = 0.95
-    tau: float = 0.01
+    tau: float = 0.05
     batch: int = 256
     replay: int = 1_000_000
-    warmup_steps: int = 2_000
+    warmup_steps: int = 1_000
     updates_per_step: float = 0.2
     envs: int = 10
     round_steps: int = 500

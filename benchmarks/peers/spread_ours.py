@@ -60,7 +60,7 @@ def build_config(coordinator: bool, steps: int, seed: int) -> CooperativeMADDPGC
             replay_capacity=SETTINGS.replay,
             warmup_steps=SETTINGS.warmup_steps,
             updates_per_env_step=SETTINGS.updates_per_step,
-            critic_warmup_updates=0,
+            critic_warmup_updates=200,
             target_noise=0.0,
             policy_delay=1,
         )
@@ -77,7 +77,7 @@ def train(coordinator: bool, steps: int, seed: int) -> Act:
     from ray.tune.registry import register_env
 
     quiet()
-    ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False)
+    ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False)
     torch.set_num_threads(1)
     register_env("simple_spread", spread)
     algorithm = build_config(coordinator, steps, seed).build_algo()

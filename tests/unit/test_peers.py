@@ -99,9 +99,9 @@ def test_runs_that_are_there_are_not_made_again_and_failures_are_named(tmp_path,
     there = result("there", 0, -3.0)
     write_json(tmp_path / "there-7-0.json", asdict(there))
     monkeypatch.setattr(compare, "COMPETITORS", {"there": ("benchmarks.peers.nowhere",)})
-    assert run_all(tmp_path, peer_python="nowhere", seeds=[0], steps=7) == [there]
+    assert run_all(tmp_path, peer_python="nowhere", seeds=[0], steps=7, competitors=["there"]) == [there]
     with pytest.raises(UserError, match=r"benchmarks\.peers\.nowhere --seed 1 --steps 7 .*ended with status 1"):
-        run_all(tmp_path, peer_python="nowhere", seeds=[0, 1], steps=7)
+        run_all(tmp_path, peer_python="nowhere", seeds=[0, 1], steps=7, competitors=["there"])
 
 
 def moves(actions: np.ndarray) -> np.ndarray:
