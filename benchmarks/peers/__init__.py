@@ -1,0 +1,1 @@
+"""Cooperative MADDPG beside another library's MADDPG on a task of neither: ``python -m benchmarks.peers.compare --help``."""
