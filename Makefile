@@ -37,9 +37,10 @@ test: $(INSTALLED) ## Run the tests a contributor needs (10 minutes at most on 2
 slow: $(INSTALLED) ## Run the slow tests: full years, every data set of the archive, a hundred buildings
 	@$(BIN)/python -m pytest -n 2 -m slow
 
-bench: $(INSTALLED) ## Measure the engine and the env runner beside CityLearn on this machine
+bench: $(INSTALLED) ## Measure engine, env runner and learner on this machine, beside what they are compared with
 	@$(BIN)/rllib-citylearn bench engine
 	@$(BIN)/rllib-citylearn bench runner
+	@$(BIN)/rllib-citylearn bench learner
 
 check: $(INSTALLED) ## Lint, format check and types
 	@$(BIN)/ruff check .

@@ -19,6 +19,7 @@ from ray.rllib.core.learner.torch.torch_learner import TorchLearner
 from torch import Tensor
 
 from rllib_citylearn.algorithm.expansion import Expansion, ValueExpansion, act
+from rllib_citylearn.algorithm.gradients import all_finite, average_over_learners
 from rllib_citylearn.algorithm.losses import (
     Value,
     cloning_loss,
@@ -90,7 +91,7 @@ class CooperativeMADDPGLearner(TorchLearner):
             self.register_optimizer(
                 module_id=module_id,
                 optimizer_name=name,
-                optimizer=torch.optim.Adam(parameters),
+                optimizer=torch.optim.Adam(parameters, fused=True),  # all parameters in one call
                 params=parameters,
                 lr_or_lr_schedule=learning_rate,
             )
@@ -253,18 +254,28 @@ class CooperativeMADDPGLearner(TorchLearner):
         }
         if self.config.num_learners > 1:
             # The losses call the networks directly, so the wrapper's own averaging does not see them.
-            for gradient in gradients.values():
-                torch.distributed.all_reduce(gradient, op=torch.distributed.ReduceOp.AVG)
+            average_over_learners(list(gradients.values()))
         return gradients
 
     def apply_gradients(self, gradients_dict: dict[Any, Tensor]) -> None:
         """Step the optimisers, then let the targets follow every ``policy_delay`` gradient steps ([F] alg. 1)."""
-        super().apply_gradients(gradients_dict)
+        self._step_optimisers(gradients_dict)
         if self._gradient_steps % self.config.policy_delay == 0:
             with torch.no_grad():
                 for network, target in self.community.get_target_network_pairs():
                     torch._foreach_lerp_(list(target.parameters()), list(network.parameters()), self.config.tau)
         self._gradient_steps += 1
+
+    def _step_optimisers(self, gradients: dict[Any, Tensor]) -> None:
+        """RLlib's own steps; its look at every gradient by itself, twice, only where one is not finite."""
+        plain = self._grad_scalers is None and self._lr_scheduler_classes is None
+        if not plain or not all_finite(list(gradients.values())):
+            super().apply_gradients(gradients)
+            return
+        for key, gradient in gradients.items():
+            self._params[key].grad = gradient
+        for optimiser in self._named_optimizers.values():
+            optimiser.step()
 
     def get_state(self, components: Any = None, *, not_components: Any = None, **kwargs: Any) -> dict[str, Any]:
         """RLlib's state, the count of gradient steps and the random state."""

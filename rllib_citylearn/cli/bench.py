@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rllib_citylearn.cli.json_output import write_result
 
 if TYPE_CHECKING:
+    from rllib_citylearn.algorithm.learner_benchmark import LearnerBenchmark
     from rllib_citylearn.algorithm.runner_benchmark import RunnerBenchmark
     from rllib_citylearn.simulator.benchmark import EngineBenchmark
 
@@ -42,6 +43,18 @@ def add_parser(subparsers: Any) -> None:
     )
     _add_options(runner, seconds=6.0)
     runner.set_defaults(run=run_runner)
+    learner = what.add_parser(
+        "learner",
+        help="the learner beside a plain MADDPG",
+        description=(
+            "Update on batches of 256 rows on one thread, from arrays to moved targets: 17 buildings with hidden 128 and "
+            "256, actors shared and separate, coordinator on and off, in turn with a plain MADDPG of one actor and one critic a "
+            "building; then 68 and 272 buildings; then 24 simulated hours, of the data set. Other rows are made up."
+        ),
+    )
+    _add_options(learner, seconds=4.0)
+    learner.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where to learn (default: %(default)s)")
+    learner.set_defaults(run=run_learner)
 
 
 def _add_options(parser: argparse.ArgumentParser, seconds: float) -> None:
@@ -102,6 +115,41 @@ def run_runner(args: argparse.Namespace) -> int:
     if args.json != "-":
         print(runner_table(result, source.name))
     return 0
+
+
+def run_learner(args: argparse.Namespace) -> int:
+    """Measure the learners; returns the exit status."""
+    _one_thread()
+    from rllib_citylearn.local_ray import prepare_environment
+
+    prepare_environment()
+    from rllib_citylearn.algorithm.learner_benchmark import benchmark_learner, cases
+    from rllib_citylearn.datasets import resolve
+
+    source = resolve(args.data, report=_say)
+    result = benchmark_learner(source.folder, cases(), device=args.device, seconds=args.seconds, say=_say)
+    write_result(args.json, {**result.to_dict(), "data": source.name})
+    if args.json != "-":
+        print(learner_table(result))
+    return 0
+
+
+def learner_table(result: LearnerBenchmark) -> str:
+    """The figures for a person."""
+    lines = [
+        f"batch {result.batch}, {result.columns} columns, {result.threads} thread(s), {result.device}; ms an update",
+        "",
+        f"{'':58}    mean    full     CPU",
+    ]
+    for one in result.cases:
+        line = f"{one.name:58}{one.ms_per_update:8.1f}{one.full_ms:8.1f}{one.cpu_ms_per_update:8.1f}"
+        if one.gpu is not None:
+            seen = "" if one.gpu.utilisation is None else f", utilisation {one.gpu.utilisation}%"
+            line += f"   GPU {one.gpu.kernels_ms:.1f} ms, {one.gpu.device_share:.0%} of the time{seen}"
+        lines.append(line)
+    lines += ["", "plain MADDPG's time over ours with shared actors and coordinator"]
+    lines += [f"{name:58}{ratio:8.2f}" for name, ratio in result.ratio_to_plain.items()]
+    return "\n".join(lines)
 
 
 def runner_table(result: RunnerBenchmark, data: str) -> str:
