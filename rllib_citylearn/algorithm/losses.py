@@ -77,11 +77,10 @@ def returns_to_go(rewards: Value, final: Value, gamma: float) -> Value:
         ``[H, B, N]`` and ``[H, B]``.
     """
     hours = len(rewards.district)
-    step = torch.arange(hours + 1, device=rewards.district.device)
+    step = torch.arange(hours + 1, device=rewards.district.device, dtype=rewards.district.dtype)
     ahead = step[None, :] - step[:hours, None]
     # [H, H + 1]: gamma to the hours between, nothing from hours that are past.
-    weight = torch.where(ahead >= 0, torch.tensor(gamma, device=step.device) ** ahead.clamp(min=0), 0.0)
-    weight = weight.to(rewards.district.dtype)
+    weight = torch.where(ahead >= 0, gamma ** ahead.clamp(min=0), 0.0)
     building = torch.cat([rewards.building, final.building.unsqueeze(0)])
     district = torch.cat([rewards.district, final.district.unsqueeze(0)])
     return Value((weight @ building.flatten(1)).view_as(rewards.building), weight @ district)

@@ -1,0 +1,43 @@
+"""Learning on the 17 homes of the CityLearn Challenge 2022, scored over the whole year by CityLearn's own ``evaluate()``.
+
+In-sample: the policies are trained on the buildings and the year that they are scored on. Figures to beat: the rule
+BusinessAsUsual 0.798, the rule that policies start from (net-zero) 0.7824, MPC with naive forecasts 0.7505.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from rllib_citylearn.cli.main import main
+
+PRESETS = Path(__file__).parents[2] / "tune_configs"
+NET_ZERO, NAIVE_MPC = 0.7824, 0.7505
+
+pytestmark = pytest.mark.slow
+
+
+def score(preset: str, minutes: float, seed: int, shared_datasets: Path, runs: Path) -> tuple[float, int]:
+    """Train as a user would; the policy's score and the gradient steps behind it."""
+    data = shared_datasets / "citylearn_challenge_2022_phase_all"
+    command = ["train", str(PRESETS / f"{preset}.yaml"), "--data", str(data), "--minutes", str(minutes)]
+    assert main([*command, "--seed", str(seed), "--runs", str(runs), "--name", preset]) == 0
+    report = json.loads((runs / preset / "report.json").read_text())
+    policy = next(one for one in report["evaluations"] if one["policy"] == "policy")
+    return policy["score"], report["training"]["updates_of_the_policy"]
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_value_expansion_beats_mpc_with_naive_forecasts_within_ten_minutes(seed, shared_datasets, tmp_path):
+    reached, updates = score("quick", 10.0, seed, shared_datasets, tmp_path)
+    assert updates > 0
+    assert reached < NAIVE_MPC
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_classic_maddpg_beats_the_rules_within_fifteen_minutes(seed, shared_datasets, tmp_path):
+    reached, updates = score("classic", 15.0, seed, shared_datasets, tmp_path)
+    assert updates > 0
+    assert reached < NET_ZERO
