@@ -117,15 +117,15 @@ class CooperativeMADDPGConfig(AlgorithmConfig):
             critic_warmup_updates: gradient steps of the critics before the policy's first (>= 0); a policy that follows
                 critics which know nothing yet forgets the rule it started from.
             target_noise: standard deviation of the noise on the target policy's actions (>= 0), in action units.
-            target_noise_clip: bound of that noise (>= 0).
+            target_noise_clip: bound of that noise (>= 0), in action units.
             reward_scale: factor on rewards before learning (> 0).
             rule_weight: pull of the policy towards the rule it corrects, against one spread of values in a batch (>= 0);
                 nothing where there is no rule.
             decompose_value: learn a value for every building and one for the district, each from its own part of the
                 reward (True), or their sum from the team reward only (False). The reward is the same either way.
-            model_horizon: hours H simulated on from a batch's rows, with gradients, before the critics' value; 0 is classic
-                MADDPG, 24 to 48 see a day's cycle. Needs the engine ``fast`` and a community without LSTM temperatures,
-                deferrable appliances or outages.
+            model_horizon: hours H simulated on from a batch's rows, with gradients, before the critics' value, [0, 168]; 0
+                is classic MADDPG, 24 to 48 see a day's cycle. Needs the engine ``fast`` and a community without LSTM
+                temperatures, deferrable appliances or outages.
             model_batch_size: rows of a batch that are simulated on from (>= 1), at most the batch.
             replay: ``uniform`` draws all transitions alike, ``prioritised`` those more often about which the critics were
                 wrong.
@@ -192,6 +192,7 @@ class CooperativeMADDPGConfig(AlgorithmConfig):
             f"rule_weight={self.rule_weight} must not be negative": self.rule_weight >= 0,
             f"critic_warmup_updates={self.critic_warmup_updates} must not be negative": self.critic_warmup_updates >= 0,
             f"updates_per_env_step={self.updates_per_env_step} has to be above 0": self.updates_per_env_step > 0,
+            f"grad_clip={self.grad_clip} must not be negative": self.grad_clip is None or self.grad_clip >= 0,
             f"reward_scale={self.reward_scale} has to be above 0": self.reward_scale > 0,
             f"target_noise={self.target_noise} and target_noise_clip={self.target_noise_clip} must not be negative": (
                 self.target_noise >= 0 and self.target_noise_clip >= 0

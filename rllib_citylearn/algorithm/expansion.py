@@ -116,7 +116,7 @@ class ValueExpansion:
         assert outcome.rewards is not None  # the communities are made with reward tables
         final = smaller_value(list(module.target_critics), end.observations, act(module, end.observations, kept))
         team = reward_scale * outcome.rewards.team
-        objective = self._discount @ team + self._gamma**self._hours * final.team()
+        objective = (self._discount[:, None] * team).sum(0) + self._gamma**self._hours * final.team()
         rewards = Value(reward_scale * outcome.rewards.building.detach(), reward_scale * outcome.rewards.district.detach())
         returns = returns_to_go(rewards, Value(final.building.detach(), final.district.detach()), self._gamma)
         return Expansion(

@@ -83,7 +83,8 @@ def returns_to_go(rewards: Value, final: Value, gamma: float) -> Value:
     weight = torch.where(ahead >= 0, gamma ** ahead.clamp(min=0), 0.0)
     building = torch.cat([rewards.building, final.building.unsqueeze(0)])
     district = torch.cat([rewards.district, final.district.unsqueeze(0)])
-    return Value((weight @ building.flatten(1)).view_as(rewards.building), weight @ district)
+    with torch.autocast(weight.device.type, enabled=False):  # returns need all their digits, whatever networks compute in
+        return Value((weight @ building.flatten(1)).view_as(rewards.building), weight @ district)
 
 
 def critic_loss(

@@ -130,7 +130,7 @@ class Preset:
         return cls.from_dict(values)
 
     def __post_init__(self) -> None:
-        check_limits(self, _LIMITS)
+        check_limits(self, LIMITS)
         for name in self.report.baselines:
             if name not in BASELINES:
                 raise ConfigError(f"report.baselines has {name!r}, which is no baseline.{nearest(name, BASELINES)}")
@@ -207,7 +207,7 @@ class Preset:
         return configured
 
 
-_LIMITS: tuple[Limit, ...] = (
+LIMITS: tuple[Limit, ...] = (
     ("name", "letters, digits, - and _", lambda name: name.replace("-", "").replace("_", "").isalnum()),
     ("seed", SEED, is_seed),
     ("runners.num_env_runners", "0 or more", lambda runners: runners >= 0),

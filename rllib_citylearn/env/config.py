@@ -50,7 +50,7 @@ class CommunityEnvConfig:
         random_initial_soc: fill each battery to a random level at the start of an episode, so that a learner sees the same
             hour with full and empty batteries; for training only, since the energy is a gift that the KPIs contain.
         random_seed: CityLearn's seed for what the schema leaves out; None keeps the schema's.
-        reward_weights: weights of the reward's terms by name.
+        reward_weights: weights of the reward's terms by name (>= 0); at least one is above 0.
         team_share: how much of every agent's reward is the team's, 0 to 1; the rest is what its own building and the
             district earned. 1 is one team reward for all, 0 individual ones. Their mean is the team's in any case.
         ranges: physical ranges by feature name, as stored with a policy; None fits them to the data.

@@ -18,11 +18,11 @@ class CommunityModuleConfig:
     """Sizes and kinds of the networks, and the exploration noise; the keys of ``model_config``.
 
     Attributes:
-        hidden: width of the actor's and the critic's hidden layers; the heads divide it.
+        hidden: width of the actor's and the critic's hidden layers (>= 1); the heads divide it.
         coordinator: what gives every building its hint: attention over the buildings and their mean field, one of the two,
             or ``none``: then a building acts on its own observation alone.
         hint_size: numbers in a hint (>= 1); of no account without a coordinator.
-        coordinator_width: width of the coordinator's embedding; the heads divide it.
+        coordinator_width: width of the coordinator's embedding (>= 1); the heads divide it.
         heads: attention heads (>= 1).
         actors: one set of weights for all buildings (``shared``), or one for each (``separate``), which fixes their number.
         critic: one that sees all buildings (``attention``), or one in which a building's value comes from its own
@@ -35,8 +35,9 @@ class CommunityModuleConfig:
         noise: ``ou`` is correlated from step to step (Ornstein-Uhlenbeck), ``gaussian`` is not.
         noise_theta: pull of the correlated noise towards zero, per time step, (0, 1].
         noise_sigma: standard deviation drawn per time step at the start of training, in action units (>= 0).
-        noise_sigma_final: the same after ``noise_anneal_steps``.
-        noise_anneal_steps: environment steps over which the noise falls from ``noise_sigma`` to ``noise_sigma_final``.
+        noise_sigma_final: the same after ``noise_anneal_steps`` (>= 0), in action units.
+        noise_anneal_steps: environment steps over which the noise falls from ``noise_sigma`` to ``noise_sigma_final``
+            (>= 1).
     """
 
     hidden: int = 64

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from rllib_citylearn.algorithm import CooperativeMADDPG, CooperativeMADDPGConfig
+from rllib_citylearn.algorithm import CooperativeMADDPG, CooperativeMADDPGConfig, expansion
 from rllib_citylearn.algorithm.expansion import ValueExpansion
 from rllib_citylearn.algorithm.learner import CooperativeMADDPGLearner
+from rllib_citylearn.algorithm.losses import Value
 from rllib_citylearn.algorithm.names import COMMUNITY_INDEX
 from rllib_citylearn.env import CityLearnMultiAgentEnv
 from rllib_citylearn.env.config import CommunityEnvConfig
@@ -108,6 +109,20 @@ def test_the_objective_is_what_the_compiled_engine_pays_for_the_same_policy(algo
     first = expanded.returns.building[:4].mean(-1) + expanded.returns.district[:4]
     np.testing.assert_allclose(first.numpy(), expected, atol=2e-4)
     runner._needs_initial_reset = True
+
+
+def test_simulated_hours_keep_their_digits_where_networks_compute_with_half_of_them(algorithm, monkeypatch):
+    learner = learner_of(algorithm)
+    monkeypatch.setattr(expansion, "act", lambda module, observed, kept: observed[..., :1] * 0.0 + 0.5)
+    nothing = Value(torch.zeros(8, 3), torch.zeros(8))
+    monkeypatch.setattr(expansion, "smaller_value", lambda critics, observations, actions: nothing)
+    batch = tensors(algorithm, 64)
+    exact = learner._expansion(learner.community, batch, 1.0, torch.Generator().manual_seed(0))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        half = learner._expansion(learner.community, batch, 1.0, torch.Generator().manual_seed(0))
+    assert len(exact.objective) == 8
+    assert torch.equal(half.objective, exact.objective)
+    assert torch.equal(half.returns.district, exact.returns.district)
 
 
 def test_gradients_reach_the_policy_and_nothing_else(algorithm):

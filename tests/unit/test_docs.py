@@ -19,6 +19,22 @@ def test_tables_are_the_codes(file: str, name: str) -> None:
     assert TABLES["with_table"](page, name, table) == page, "run `make docs`"
 
 
+@pytest.mark.parametrize("page", [page for page in DOCS.rglob("*.md") if ".py#L" in page.read_text(encoding="utf-8")])
+def test_links_to_functions_lead_to_where_they_begin(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert TABLES["with_lines"](text, page.parent) == text, "run `make docs`"
+
+
+def test_a_link_to_a_function_that_is_gone_is_no_link() -> None:
+    here = Path(__file__)
+    assert TABLES["with_lines"](f"[`DOCS`]({here.name}.txt)", here.parent) == f"[`DOCS`]({here.name}.txt)"
+    name = test_tables_are_the_codes.__name__
+    line = test_tables_are_the_codes.__code__.co_firstlineno + 1  # below its decorator
+    assert TABLES["with_lines"](f"[`{name}`]({here.name}#L1)", here.parent) == f"[`{name}`]({here.name}#L{line})"
+    with pytest.raises(KeyError, match="gone"):
+        TABLES["with_lines"](f"[`gone`]({here.name})", here.parent)
+
+
 def test_links_between_pages_lead_somewhere() -> None:
     import re
 

@@ -37,6 +37,15 @@ def test_returns_to_go_are_discounted_sums_up_to_the_final_value():
         torch.testing.assert_close(returns.district[h], district)
 
 
+def test_returns_keep_their_digits_where_networks_compute_with_half_of_them():
+    rewards, final = (Value(*(part.float() for part in one)) for one in (value(0, H, B), value(1, B)))
+    exact = returns_to_go(rewards, final, 0.9)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        half = returns_to_go(rewards, final, 0.9)
+    assert torch.equal(half.building, exact.building)
+    assert torch.equal(half.district, exact.district)
+
+
 def test_one_simulated_hour_is_a_temporal_difference():
     reward, following = value(2, B), value(3, B)
     one = returns_to_go(Value(reward.building[None], reward.district[None]), following, 0.97)

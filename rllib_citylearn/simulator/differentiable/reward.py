@@ -110,8 +110,9 @@ class TeamReward(torch.nn.Module):
             peaks.append(peak.clamp(max=limit))  # a month's first row forgets the peaks
             peak = now.clamp(min=peaks[-1])
         previous = torch.cat([before.unsqueeze(0), load[:-1]])
-        ramping = (load - previous).clamp(min=0.0) @ self.ramping
-        load_factor = _payment(load, torch.stack(peaks), mean, floor) @ self.load_factor
+        # Products and sums, not matrix products, which autocast would round.
+        ramping = ((load - previous).clamp(min=0.0) * self.ramping).sum(2)
+        load_factor = (_payment(load, torch.stack(peaks), mean, floor) * self.load_factor).sum(2)
         district = self._weights[0] * ramping + self._weights[1] * load_factor
         building = saved * hours[:, :, 4]
         departure = zero = torch.zeros_like(cost)  # there are neither simulated temperatures nor appliances
