@@ -89,6 +89,7 @@ class LockstepCommunities:
 
     Attributes:
         vectors: the K communities.
+        features: the feature table of the first of them; where they are unlike, all have its columns and actions.
         slices: which of the E copies belong to each.
         sizes: number of buildings of each.
         agents: names of the N buildings, or of the places.
@@ -99,7 +100,8 @@ class LockstepCommunities:
         observations: what the copies see now, ``[E, N, D]``.
 
     Raises:
-        ConfigError: a config that can't be played as one batch, fewer copies than communities, or episodes of unequal length.
+        ConfigError: a config that can't be played as one batch, fewer copies than communities, or episodes of unequal
+            length.
     """
 
     def __init__(self, config: CommunityEnvConfig, copies: int, *, turn: int = 0, turns: int = 1) -> None:
@@ -114,6 +116,7 @@ class LockstepCommunities:
             for k, (member, size) in enumerate(zip(played, sizes, strict=True))
         ]
         tables = [vector.features for vector in self.vectors]
+        self.features = tables[0]
         if config.random_fleet is not None and not config.padded:
             require_equal_chargers(played[0], tables)
         self._entries = [member.place for member in played]
@@ -140,9 +143,7 @@ class LockstepCommunities:
             )
         return lengths[0]
 
-    def _masks(
-        self, tables: Sequence[CommunityFeatures]
-    ) -> tuple[npt.NDArray[np.bool_] | None, npt.NDArray[np.bool_]]:
+    def _masks(self, tables: Sequence[CommunityFeatures]) -> tuple[npt.NDArray[np.bool_] | None, npt.NDArray[np.bool_]]:
         """See ``present`` and ``action_mask``."""
         if not self._has_places or len(tables) == 1:
             return None, tables[0].action_mask
