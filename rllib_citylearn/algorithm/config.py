@@ -13,6 +13,7 @@ from rllib_citylearn.algorithm.learning_rates import learning_rate_fault
 from rllib_citylearn.algorithm.names import COMMUNITY, community_of_agent
 from rllib_citylearn.algorithm.requirements import require_gpus, require_model
 from rllib_citylearn.algorithm.runner_choice import runner_class
+from rllib_citylearn.algorithm.vector_runner import CommunityVectorRunner
 from rllib_citylearn.errors import ConfigError
 from rllib_citylearn.modules.community_module import CommunityModuleConfig, CommunityRLModule
 
@@ -161,17 +162,7 @@ class CooperativeMADDPGConfig(AlgorithmConfig):
         if self.in_evaluation:
             return  # RLlib validates a copy for its evaluation runners, which neither replay nor learn
         CommunityModuleConfig.from_dict(dict(self.model_config))
-        for mode in ("padded", "central_agent"):
-            if self.env_config.get(mode):
-                raise ConfigError(
-                    f"env_config has {mode}=True, but CooperativeMADDPG sees a community's buildings side by side and "
-                    "places their numbers by itself; leave it out, or train with another algorithm."
-                )
-        if self.env_config.get("team_share", 1.0) != 1.0:
-            raise ConfigError(
-                f"env_config has team_share={self.env_config['team_share']}, but CooperativeMADDPG's critics learn the "
-                "team's reward from its parts; leave it out, or train with another algorithm."
-            )
+        self._require_playable_communities()
         require_gpus(self)
         require_model(self)
         batch = self.total_train_batch_size
@@ -220,6 +211,36 @@ class CooperativeMADDPGConfig(AlgorithmConfig):
         wrong = [sentence for sentence, fine in checks.items() if not fine] + [fault for fault in rates if fault]
         if wrong:
             raise ConfigError("This configuration can't work: " + "; ".join(wrong) + ".")
+
+    def _require_playable_communities(self) -> None:
+        """Refuse an ``env_config`` whose communities this algorithm can't see or learn from."""
+        given = self.env_config
+        several = [key for key in ("communities", "random_buildings", "random_fleet") if given.get(key) is not None]
+        if given.get("central_agent") or (given.get("padded") and not several):
+            mode = "central_agent" if given.get("central_agent") else "padded"
+            raise ConfigError(
+                f"env_config has {mode}=True, but CooperativeMADDPG sees a community's buildings side by side and places "
+                "their numbers by itself; leave it out, or train with another algorithm. To train over several communities, "
+                "give padded=True together with communities, random_buildings or random_fleet."
+            )
+        if given.get("team_share", 1.0) != 1.0:
+            raise ConfigError(
+                f"env_config has team_share={given['team_share']}, but CooperativeMADDPG's critics learn the team's reward "
+                "from its parts; leave it out, or train with another algorithm."
+            )
+        if not given.get("padded"):
+            return
+        if self.env_runner_cls is None or not issubclass(self.env_runner_cls, CommunityVectorRunner):
+            raise ConfigError(
+                f"env_config has {', '.join(several)}, but communities of unlike buildings can be played by "
+                "CityLearnMultiAgentEnv on the engine 'fast' only, with the joint connectors; set engine to 'fast', or give "
+                "one community."
+            )
+        if self.model_config.get("actors") == "separate":
+            raise ConfigError(
+                f"actors is 'separate', but env_config has {', '.join(several)}: a building's actor would control another "
+                "building in every community. Set actors to 'shared'."
+            )
 
     def get_default_rl_module_spec(self) -> RLModuleSpec:
         """The community module."""

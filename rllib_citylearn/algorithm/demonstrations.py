@@ -19,6 +19,7 @@ from rllib_citylearn.algorithm.fragments import JointFragment, Singles
 from rllib_citylearn.env.building import Site, build_citylearn
 from rllib_citylearn.env.config import CommunityEnvConfig
 from rllib_citylearn.env.features import CommunityFeatures
+from rllib_citylearn.env.members import members
 from rllib_citylearn.env.vector_env import CommunityVectorEnv
 from rllib_citylearn.errors import ConfigError
 from rllib_citylearn.evaluation.rollout import rollout
@@ -80,11 +81,21 @@ def demonstrations(config: Any) -> list[JointFragment]:
         ConfigError: as ``demonstrate``.
     """
     played = CommunityEnvConfig.from_dict(config.env_config)
-    return [
-        demonstrate(name, played, instance=(k,), community=k, states=_Packed() if config.model_horizon else None)
+    shown = [
+        demonstrate(name, member.config, instance=(k,), community=k, states=_Packed() if config.model_horizon else None)
         for name in config.demonstrations
-        for k in range(max(1, played.variants))
+        for k, member in enumerate(members(played))
     ]
+    widest = max(fragment.states.shape[2] for fragment in shown)
+    return [_widened(fragment, widest) for fragment in shown]
+
+
+def _widened(fragment: JointFragment, states: int) -> JointFragment:
+    """The fragment with as many numbers of engine states as the run's largest community has, zeros behind its own."""
+    lacking = states - fragment.states.shape[2]
+    if not lacking:
+        return fragment
+    return replace(fragment, states=np.pad(fragment.states, ((0, 0), (0, 0), (0, lacking))))
 
 
 class _Packed:

@@ -24,10 +24,11 @@ from torch import Tensor
 
 from rllib_citylearn.algorithm.losses import Value, returns_to_go, smaller_value
 from rllib_citylearn.algorithm.names import COMMUNITY_INDEX
-from rllib_citylearn.env.building import Site
 from rllib_citylearn.env.config import CommunityEnvConfig
+from rllib_citylearn.env.members import Member, members
 from rllib_citylearn.env.vector_env import CommunityVectorEnv
 from rllib_citylearn.modules.community_module import CommunityRLModule
+from rllib_citylearn.modules.networks import zero_absent
 from rllib_citylearn.simulator.differentiable import DifferentiableCommunity, State
 from rllib_citylearn.simulator.differentiable.rows import StateRows
 
@@ -51,25 +52,26 @@ class Expansion:
 
 @dataclass(frozen=True)
 class _Simulated:
-    """One of the run's communities, as the learner simulates it."""
+    """One of the run's communities, as the learner simulates it; ``action_mask`` is ``[N, A]`` of its own N buildings."""
 
     community: DifferentiableCommunity
     rows: StateRows
     latest: int
+    action_mask: Tensor
 
 
 class ValueExpansion:
     """Simulates on from the states that a batch of replay carries.
 
     Args:
-        config: the community that runners play; the learner needs its data, too.
+        config: the communities that runners play; the learner needs their data, too.
         hours: H.
         starts: number M of rows of a batch to simulate from.
         gamma: discount an hour.
         device: where to simulate.
 
     Raises:
-        EngineError: the community has something that can't be differentiated, named.
+        EngineError: a community has something that can't be differentiated, named.
     """
 
     def __init__(self, config: CommunityEnvConfig, *, hours: int, starts: int, gamma: float, device: torch.device) -> None:
@@ -77,14 +79,15 @@ class ValueExpansion:
         self._starts = starts
         self._discount = torch.tensor([gamma**h for h in range(hours)], device=device)
         self._gamma = gamma
-        site = Site.of(config)
         # The same numbers as the runners', so that the same communities are drawn.
-        self._simulated = [_simulated(config, k, site, hours, device) for k in range(max(1, config.variants))]
+        self._simulated = [_simulated(member, k, hours, device) for k, member in enumerate(members(config))]
 
     def __call__(
         self, module: CommunityRLModule, batch: dict[str, Tensor], reward_scale: float, generator: torch.Generator
     ) -> Expansion | None:
-        """Expand the policy's value from the first rows of ``batch`` that have enough data ahead; None if no row has.
+        """Expand the policy's value from rows of ``batch``; None if no row has enough data ahead.
+
+        They are of the first row's community, so that all of them can be simulated as one.
 
         Args:
             module: gradients reach its policy, not its target critics.
@@ -101,20 +104,24 @@ class ValueExpansion:
         chosen = usable.nonzero().squeeze(1)[: self._starts]
         if not len(chosen):
             return None
-        state = simulated.rows.unpack(states[chosen], observations[chosen], hours=self._hours, generator=generator)
+        rows, mask = simulated.rows, simulated.action_mask
+        # Rows of replay are as wide as the largest community.
+        own, observed = states[chosen, : rows.size], observations[chosen, : len(mask)]
+        state = rows.unpack(own, observed, hours=self._hours, generator=generator)
         kept = _kept_hints(module, len(chosen), generator, states.device)
         seen: list[Tensor] = []
         done: list[Tensor] = []
 
         def policy(observed: Tensor, state: State) -> Tensor:
-            actions = act(module, observed, kept)
+            actions = act(module, observed, kept, action_mask=mask)
             seen.append(observed.detach())
             done.append(actions.detach())
             return actions
 
         end, outcome = simulated.community.rollout(state, policy, self._hours)
         assert outcome.rewards is not None  # the communities are made with reward tables
-        final = smaller_value(list(module.target_critics), end.observations, act(module, end.observations, kept))
+        last = act(module, end.observations, kept, action_mask=mask)
+        final = smaller_value(list(module.target_critics), end.observations, last)
         team = reward_scale * outcome.rewards.team
         objective = (self._discount[:, None] * team).sum(0) + self._gamma**self._hours * final.team()
         rewards = Value(reward_scale * outcome.rewards.building.detach(), reward_scale * outcome.rewards.district.detach())
@@ -127,12 +134,27 @@ class ValueExpansion:
         )
 
 
-def act(module: CommunityRLModule, observations: Tensor, kept: Tensor | None, present: Tensor | None = None) -> Tensor:
-    """The policy's actions ``[B, N, A]``, with hints only in the rows that ``kept`` ``[B, 1, 1]`` says; None is all."""
+def act(
+    module: CommunityRLModule,
+    observations: Tensor,
+    kept: Tensor | None,
+    present: Tensor | None = None,
+    action_mask: Tensor | None = None,
+) -> Tensor:
+    """The policy's actions ``[B, N, A]``, with hints only in the rows that ``kept`` ``[B, 1, 1]`` says; None is all.
+
+    Args:
+        module: whose policy acts.
+        observations: ``[B, N, D]``.
+        kept: see above.
+        present: bool ``[B, N]``; None is all.
+        action_mask: ``[B, N, A]`` or ``[N, A]``; None is the module's own.
+    """
     hints = module.policy.hints(observations, present)
     if kept is not None:
         hints = hints * kept
-    actions: Tensor = module.policy.actor(observations, hints) * module.action_mask
+    mask = module.action_mask if action_mask is None else action_mask
+    actions: Tensor = module.policy.actor(zero_absent(observations, present), hints) * mask
     return actions
 
 
@@ -143,11 +165,12 @@ def _kept_hints(module: CommunityRLModule, rows: int, generator: torch.Generator
     return (torch.rand(rows, 1, 1, generator=generator, device=device) >= module.settings.hint_dropout).float()
 
 
-def _simulated(config: CommunityEnvConfig, k: int, site: Site, hours: int, device: torch.device) -> _Simulated:
-    vector = CommunityVectorEnv(config, 1, instance=(k,), site=site)
+def _simulated(member: Member, k: int, hours: int, device: torch.device) -> _Simulated:
+    vector = CommunityVectorEnv(member.config, 1, instance=(k,), site=member.site)
     try:
         description = vector.engine.community.description  # type: ignore[attr-defined]
         community = DifferentiableCommunity(description, reward=vector.reward.tables).to(device)
     finally:
         vector.close()
-    return _Simulated(community, StateRows(description), latest=community.rows - 1 - hours)
+    mask = torch.from_numpy(description.features.action_mask).float().to(device)
+    return _Simulated(community, StateRows(description), latest=community.rows - 1 - hours, action_mask=mask)

@@ -43,6 +43,7 @@ from rllib_citylearn.algorithm.names import (
 from rllib_citylearn.env.config import CommunityEnvConfig
 from rllib_citylearn.errors import TrainingError
 from rllib_citylearn.modules.community_module import CommunityRLModule
+from rllib_citylearn.modules.networks import masked_mean, zero_absent
 
 _STEPS = "gradient_steps"
 _RANDOM = "random"
@@ -204,7 +205,8 @@ class CooperativeMADDPGLearner(TorchLearner):
         rule = module.policy.actor.rule
         clones = config.cloning_weight and IS_DEMONSTRATION in batch
         if expansion is None or clones or (config.rule_weight and rule is not None):
-            actions = act(module, observations, self._kept_hints(module, len(observations)), present)
+            kept = self._kept_hints(module, len(observations))
+            actions = act(module, observations, kept, present, batch.get(ACTION_MASK))
         # Frozen, not detached: the gradient has to pass through the critic to the actions, but not into its weights.
         critic = module.critics[0]
         critic.requires_grad_(False)
@@ -216,8 +218,9 @@ class CooperativeMADDPGLearner(TorchLearner):
         if rule is not None and config.rule_weight:
             # Stay near the rule unless the critic is sure: Fujimoto & Gu 2021, "A Minimalist Approach to Offline
             # Reinforcement Learning", eq. 3, with the rule in the place of the data's behaviour.
-            away = (actions - rule(observations)) * batch.get(ACTION_MASK, module.action_mask)
-            loss = loss + config.rule_weight * away.square().mean()
+            away = (actions - rule(zero_absent(observations, present))) * batch.get(ACTION_MASK, module.action_mask)
+            squares = away.square() if present is None else masked_mean(away.square(), present)
+            loss = loss + config.rule_weight * squares.mean()
         if clones:
             loss = loss + config.cloning_weight * self._cloning_loss(module, batch, actions)
         critic.requires_grad_(True)

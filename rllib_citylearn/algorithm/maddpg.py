@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ from rllib_citylearn.algorithm.replay import JointReplay
 from rllib_citylearn.algorithm.replay.priorities import annealed_beta
 from rllib_citylearn.algorithm.vector_runner import CommunityVectorRunner
 from rllib_citylearn.env.config import CommunityEnvConfig
+from rllib_citylearn.env.members import member_count
 from rllib_citylearn.modules.layout import JointLayout
 
 _REPLAY = "joint_replay"
@@ -59,10 +61,11 @@ class CooperativeMADDPG(Algorithm):
             layout,
             seed=self.config.seed or 0,
             states=self._state_size(),
-            action_masks=[layout.action_mask] * self._communities() if self._communities() > 1 else None,
+            **self._masks(layout),
             prioritised_alpha=self.config.prioritised_alpha if self.config.replay == "prioritised" else None,
         )
-        self._agents = len(layout.agents)
+        self._agents = layout.agents
+        self._unlike = len(layout.communities) > 1
         self._update_debt = 0.0
         self._updates = 0
         self._standardised = False
@@ -77,11 +80,20 @@ class CooperativeMADDPG(Algorithm):
         )
         return sizes[0]
 
-    def _communities(self) -> int:
-        """How many communities the runners play."""
-        if not issubclass(self.config.env_runner_cls, CommunityVectorRunner):
-            return 1
-        return max(1, CommunityEnvConfig.from_dict(self.config.env_config).variants)
+    def _masks(self, layout: JointLayout) -> dict[str, Any]:
+        """Which actions and columns the buildings of each community have; nothing where the layout's is the only one."""
+        count = 1
+        if issubclass(self.config.env_runner_cls, CommunityVectorRunner):
+            count = member_count(CommunityEnvConfig.from_dict(self.config.env_config))
+        if count == 1:
+            return {}
+        tables: Sequence[Any] = layout.communities
+        if len(tables) == 1:  # variants of one community have the same buildings
+            tables = [layout] * count
+        return {
+            "action_masks": [table.action_mask for table in tables],
+            "observation_masks": [table.observation_mask for table in tables],
+        }
 
     def training_step(self) -> None:
         """One round: every runner a fragment, then the gradient steps that these environment steps have earned."""
@@ -157,12 +169,18 @@ class CooperativeMADDPG(Algorithm):
         result["env_steps_per_s"] = (self.replay.added - steps) / seconds
         result["updates_per_s"] = (self._updates - updates) / seconds
         score = float(runners.get("kpis", {}).get("score", float("nan")))
-        team_return = float(runners.get(EPISODE_RETURN_MEAN, float("nan"))) / self._agents
+        team_return = self._mean_team_return(runners)
         # Iterations in which no episode ended say nothing new.
         self._score = self._score if math.isnan(score) else score
         self._team_return = self._team_return if math.isnan(team_return) else team_return
         result["score"], result["team_return"] = self._score, self._team_return
         return result
+
+    def _mean_team_return(self, runners: Mapping[str, Any]) -> float:
+        """Mean of the latest episodes' team returns; NaN where none has ended."""
+        if self._unlike:  # an episode's return is that of all its agents together, however many they are; all have the first
+            return float(runners.get("agent_episode_returns_mean", {}).get(self._agents[0], float("nan")))
+        return float(runners.get(EPISODE_RETURN_MEAN, float("nan"))) / len(self._agents)
 
     def get_checkpointable_components(self) -> list[tuple[str, Any]]:
         """RLlib's components and the replay, which it would leave out."""

@@ -19,6 +19,7 @@ from rllib_citylearn.checks import checked_keys, from_mapping, nearest
 from rllib_citylearn.env.community_env import CityLearnMultiAgentEnv
 from rllib_citylearn.env.config import CommunityEnvConfig
 from rllib_citylearn.env.limits import SEED, STEPS, WINDOW, Limit, are_steps, check_limits, is_seed, is_window
+from rllib_citylearn.env.members import member_count
 from rllib_citylearn.errors import ConfigError
 from rllib_citylearn.modules.community_module import CommunityModuleConfig
 
@@ -177,6 +178,11 @@ class Preset:
             variants=0 if self.environment.draws else self.environment.variants,
         )
 
+    @property
+    def validation_episodes(self) -> int:
+        """Episodes of a validation: every stretch in every community."""
+        return len(self.validation.starts) * member_count(self.stretches())
+
     def config(self) -> CooperativeMADDPGConfig:
         """The RLlib config of this run."""
         configured: CooperativeMADDPGConfig = (
@@ -201,7 +207,7 @@ class Preset:
                 evaluation_config={
                     "env_config": asdict(self.stretches()),
                     "explore": False,
-                    "num_envs_per_env_runner": len(self.validation.starts) // runners if vectorised else 1,
+                    "num_envs_per_env_runner": self.validation_episodes // runners if vectorised else 1,
                 },
             )
         return configured

@@ -27,11 +27,11 @@ class Recording:
     """
 
     def __init__(self, env: LockstepCommunities, hours: int, state_size: int) -> None:
-        copies, features = env.num_envs, env.features
-        self._slices = env.slices
-        self.observations = np.empty((hours + 1, copies, *features.observation_mask.shape), np.float32)
-        self.actions = np.empty((hours, copies, *features.action_mask.shape), np.float32)
-        self.states = np.empty((hours, copies, state_size), np.float32)
+        copies = env.num_envs
+        self._slices, self._sizes = env.slices, env.sizes
+        self.observations = np.empty((hours + 1, copies, *env.shape), np.float32)
+        self.actions = np.empty((hours, copies, *env.action_shape), np.float32)
+        self.states = np.zeros((hours, copies, state_size), np.float32)
         self._building_rewards = np.empty((hours, copies, len(env.agents)), np.float32)
         self._district_reward = np.empty((hours, copies), np.float32)
         self.observations[0] = env.observations
@@ -45,19 +45,19 @@ class Recording:
     def put_states(self, t: int, states: Sequence[npt.NDArray[np.float32]]) -> None:
         """Write where each community's engine stands before hour ``t``."""
         for at, packed in zip(self._slices, states, strict=True):
-            self.states[t, at] = packed
+            self.states[t, at, : packed.shape[1]] = packed
 
     def fragments(self) -> list[JointFragment]:
         """One fragment a community; views of this recording."""
         return [
             JointFragment(
-                observations=self.observations[:, at],
-                actions=self.actions[:, at],
-                building_rewards=self._building_rewards[:, at],
+                observations=self.observations[:, at, :size],
+                actions=self.actions[:, at, :size],
+                building_rewards=self._building_rewards[:, at, :size],
                 district_reward=self._district_reward[:, at],
                 terminated=np.zeros(self._district_reward[:, at].shape, bool),
                 states=self.states[:, at],
                 community=k,
             )
-            for k, at in enumerate(self._slices)
+            for k, (at, size) in enumerate(zip(self._slices, self._sizes, strict=True))
         ]

@@ -52,6 +52,6 @@ def require_model(config: Any) -> None:
     """
     if config.model_horizon and config.env is not None and not issubclass(config.env_runner_cls, CommunityVectorRunner):
         raise ConfigError(
-            f"model_horizon is {config.model_horizon}, but only CityLearnMultiAgentEnv on the engine 'fast', without padded "
-            "or central agents, can be simulated on; set model_horizon to 0 for classic MADDPG, or change env_config."
+            f"model_horizon is {config.model_horizon}, but only CityLearnMultiAgentEnv on the engine 'fast', without a "
+            "central agent, can be simulated on; set model_horizon to 0 for classic MADDPG, or change env_config."
         )

@@ -21,7 +21,7 @@ def runner_class(config: Any) -> type:
         config: an ``AlgorithmConfig``.
 
     Raises:
-        ConfigError: the vector runner has fewer copies of the community than there are variants of it.
+        ConfigError: the vector runner has fewer copies than there are communities.
     """
     from rllib_citylearn.algorithm.vector_runner import CommunityVectorRunner
 

@@ -172,10 +172,9 @@ class _Training:
 
     def _validate(self, updates: int) -> None:
         """Play the validation stretches and keep the policy if none was better."""
-        stretches = len(self.preset.validation.starts)
-        if not stretches:
+        if not self.preset.validation.starts:
             return
-        kpis = validate(self.algorithm, stretches)
+        kpis = validate(self.algorithm, self.preset.validation_episodes)
         if kpis is None:
             self.say("A validation runner was lost; this validation is skipped.")
             return

@@ -21,13 +21,13 @@ from ray.rllib.utils.metrics import ENV_RESET_TIMER, ENV_STEP_TIMER, RLMODULE_IN
 from rllib_citylearn.algorithm.community_episode import CommunityEpisode
 from rllib_citylearn.algorithm.exploration_state import EXPLORATION, identity, of_runner
 from rllib_citylearn.algorithm.fragments import JointFragment
-from rllib_citylearn.algorithm.names import COMMUNITY
+from rllib_citylearn.algorithm.names import ACTION_MASK, COMMUNITY, PRESENT
 from rllib_citylearn.algorithm.recording import Recording
 from rllib_citylearn.algorithm.sampled_counts import SampledCounts
 from rllib_citylearn.env.config import CommunityEnvConfig
 from rllib_citylearn.env.engines import FastEngine
 from rllib_citylearn.env.lockstep import LockstepCommunities, LockstepHour
-from rllib_citylearn.env.metrics import WINDOW, log_episode
+from rllib_citylearn.env.metrics import log_communities
 from rllib_citylearn.errors import ConfigError
 from rllib_citylearn.modules.community_module import RESET
 from rllib_citylearn.simulator.differentiable.rows import StateRows
@@ -76,6 +76,7 @@ class CommunityVectorRunner(MultiAgentEnvRunner):
         )
         self.num_envs = self.env.num_envs
         self._needs_initial_reset, self._seeded = True, False
+        self._masks = self._make_masks()
         self._state_rows = self._make_state_rows()
         make_callback(
             "on_environment_created",
@@ -97,6 +98,13 @@ class CommunityVectorRunner(MultiAgentEnvRunner):
         self._random = np.random.default_rng(self._seed)
         if self._seed is not None:
             self.module[COMMUNITY].seed_exploration(self._seed)
+
+    def _make_masks(self) -> dict[str, torch.Tensor]:
+        """Batch columns that say which buildings and actions a copy has, where communities differ in them."""
+        if self.env.present is None:
+            return {}
+        masks = {PRESENT: self.env.present, ACTION_MASK: self.env.action_mask.astype(np.float32)}
+        return {name: torch.from_numpy(mask).to(self._device) for name, mask in masks.items()}
 
     def _make_state_rows(self) -> list[StateRows]:
         """How to pack where the engine stands, for a learner that simulates on from there; none if nobody does."""
@@ -130,8 +138,8 @@ class CommunityVectorRunner(MultiAgentEnvRunner):
         else:
             if force_reset or self._needs_initial_reset:
                 self._begin_episodes()
-            agents = len(self.env.agents) if self.config.count_steps_by == "agent_steps" else 1
-            hours = math.ceil((num_timesteps or 0) / (self.num_envs * agents))
+            by_agents = self.config.count_steps_by == "agent_steps"
+            hours = math.ceil((num_timesteps or 0) / (self.env.agent_steps if by_agents else self.num_envs))
         return [one for stretch in self._play(hours, explore, random_actions, longest=hours) for one in stretch]
 
     def _prepare_episodes(self, episodes: int) -> int:
@@ -157,7 +165,7 @@ class CommunityVectorRunner(MultiAgentEnvRunner):
         if not self._seeded and self._seed is not None:
             self.env.seed(self._seed)
         self._seeded = True
-        self._episodes = [CommunityEpisode(self.env.agents) for _ in range(self.num_envs)]
+        self._episodes = [CommunityEpisode(self.env.agents_of(e)) for e in range(self.num_envs)]
         for e in range(self.num_envs):
             self._call_back("on_episode_created", e)
         with self.metrics.log_time(ENV_RESET_TIMER):
@@ -204,13 +212,13 @@ class CommunityVectorRunner(MultiAgentEnvRunner):
 
     def _act_randomly(self) -> Singles:
         """Joint actions ``[E, N, A]`` drawn evenly."""
-        mask = self.env.features.action_mask
-        actions: Singles = self._random.uniform(-1.0, 1.0, (self.num_envs, *mask.shape)).astype(np.float32) * mask
+        drawn = self._random.uniform(-1.0, 1.0, (self.num_envs, *self.env.action_shape)).astype(np.float32)
+        actions: Singles = drawn * self.env.action_mask
         return actions
 
     def _act(self, observations: Singles, explore: bool, played: int) -> Singles:
         """Joint actions ``[E, N, A]`` for joint observations ``[E, N, D]``, ``played`` hours into this sample."""
-        batch = {Columns.OBS: torch.from_numpy(observations).to(self._device), RESET: self._reset}
+        batch = {Columns.OBS: torch.from_numpy(observations).to(self._device), RESET: self._reset, **self._masks}
         if explore:
             # As RLlib's runner: its own share of the run's steps so far stands for that of all runners.
             runners = self.config.num_env_runners or 1
@@ -235,14 +243,13 @@ class CommunityVectorRunner(MultiAgentEnvRunner):
             if hour.ended:
                 self._call_back("on_episode_end", e, prev_episode_chunks=[])
         if hour.ended:
-            for episode in self._episodes[-WINDOW:]:  # the mean is over so many
-                log_episode(self.metrics, episode.get_infos())
+            log_communities(self.metrics, [[one.get_infos() for one in self._episodes[at]] for at in self.env.slices])
             self._finished += self._episodes
 
     def _count(self, hours: int) -> None:
         steps = hours * self.num_envs
         ended = 0 if self.env.hours_left else self.num_envs
-        self._counts.add(steps, steps * len(self.env.agents), ended)
+        self._counts.add(steps, hours * self.env.agent_steps, ended)
         self._log_env_steps(metric=self._metrics_num_env_steps_sampled, num_steps=steps)
 
     def _call_back(self, which: str, e: int, **more: Any) -> None:

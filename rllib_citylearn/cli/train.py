@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     folder = args.runs / (args.name or f"{preset.name}-{datetime.now(UTC):%Y%m%d-%H%M%S}")
     if folder.exists():
         raise ConfigError(f"There is a run at {folder} already; give another --name.")
-    source = resolve(preset.environment.dataset, report=_say)
+    source = resolve(preset.environment.each()[0].dataset, report=_say)
     _say(f"Data: {source.name} ({source.origin}, {source.version}, sha256 {source.sha256[:12]}...)")
     _say(f"Engine: {_ENGINES[preset.environment.engine]}")
     command = _command(args)
@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
         "seed": preset.seed,
     }
     # Every process reads the same files: the folder, not the name. Records keep the name, which means something elsewhere.
-    local = replace(preset, environment=replace(preset.environment, dataset=str(source.folder)))
+    local = replace(preset, environment=_at_hand(preset.environment))
     check_data(local, _say)
     folder.mkdir(parents=True)
     write_json(folder / "run.json", description)
@@ -102,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
     evaluations = evaluate(
         [BundleSpec(str(bundle), "policy"), *(BaselineSpec(name) for name in preset.report.baselines)],
         source.folder,
-        buildings=Site.of(local.environment).buildings,
+        buildings=Site.of(local.environment.each()[0]).buildings,
         window=preset.report.window,
         seed=preset.environment.random_seed,
         engine=preset.environment.engine,
@@ -117,7 +117,8 @@ def run(args: argparse.Namespace) -> int:
     write_report(folder, evaluations, command=command, data=source.describe(), training=training)
     print(kpi_table(evaluations))
     print("Everything is over the same community without control; lower is better.")
-    print("The policy was trained on these buildings.\n")
+    communities = len(preset.environment.communities or ())
+    print(f"The policy was trained on these buildings{', and on other communities too' if communities > 1 else ''}.\n")
     for what, name in (
         ("report", "report.md"),
         ("numbers", "report.json"),
@@ -129,6 +130,17 @@ def run(args: argparse.Namespace) -> int:
         print(f"{what:<11}{folder / name}")
     print("\nServe it with: make serve")
     return 0
+
+
+def _at_hand(environment: Any) -> Any:
+    """The environment with folders in place of the names of data sets."""
+    from rllib_citylearn.datasets import resolve
+
+    if environment.communities is None:
+        return replace(environment, dataset=str(resolve(environment.dataset).folder))
+    given = zip(environment.communities, environment.each(), strict=True)
+    parts = [{**own, "dataset": str(resolve(part.dataset, report=_say).folder)} for own, part in given]
+    return replace(environment, communities=parts)
 
 
 def _steps(window: tuple[int, int] | None) -> str:

@@ -145,7 +145,12 @@ def read_schema(schema: str | Path) -> dict[str, Any]:
 
 
 def community_features(
-    env: CityLearnEnv, ranges: Mapping[str, Sequence[float]] | None = None, *, memory: bool = False
+    env: CityLearnEnv,
+    ranges: Mapping[str, Sequence[float]] | None = None,
+    *,
+    memory: bool = False,
+    beside: Iterable[str] = (),
+    actions_beside: Iterable[str] = (),
 ) -> CommunityFeatures:
     """The feature table of a CityLearn environment.
 
@@ -154,6 +159,7 @@ def community_features(
         ranges: physical ranges by feature name, as stored with a trained policy; None fits the ranges of
             energies, powers, prices and carbon intensity to this data set.
         memory: whether the buildings have memory features too (``rllib_citylearn.env.memory``).
+        beside, actions_beside: see ``CommunityFeatures``.
     """
     agents = []
     spaces = zip(env.buildings, env.observation_names, env.action_names, env.action_space, strict=True)
@@ -174,7 +180,7 @@ def community_features(
         ranges = fitted_ranges(_maxima(env, agents))
     if memory:
         ranges = {**memory_ranges(ranges), **ranges}
-    return CommunityFeatures(agents, ranges)
+    return CommunityFeatures(agents, ranges, beside, actions_beside)
 
 
 def _descriptors(building: Any, names: Sequence[str]) -> dict[str, float]:

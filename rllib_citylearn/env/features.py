@@ -55,9 +55,12 @@ class CommunityFeatures:
     Args:
         agents: the buildings, in the order of the joint arrays' rows.
         ranges: physical ranges that replace the table's, by feature name.
+        beside: names of features that have columns too, although no building may have them, so that communities of unlike
+            buildings have one grid.
+        actions_beside: names of actions likewise.
 
     Attributes:
-        features: every feature that any building has, in the table's order.
+        features: every feature that any building has or that stands beside them, in the table's order.
         columns: names of the D joint columns.
         actions: names of the A joint actions.
         memory: names of the M memory features that any building has; their columns are the last M of the D.
@@ -65,19 +68,25 @@ class CommunityFeatures:
         action_mask: bool ``[N, A]``.
     """
 
-    def __init__(self, agents: Sequence[AgentFeatures], ranges: Mapping[str, Sequence[float]] | None = None) -> None:
+    def __init__(
+        self,
+        agents: Sequence[AgentFeatures],
+        ranges: Mapping[str, Sequence[float]] | None = None,
+        beside: Iterable[str] = (),
+        actions_beside: Iterable[str] = (),
+    ) -> None:
         if not agents:
             raise FeatureError("A community needs at least one building; the list of buildings is empty.")
         self.agents = tuple(agents)
         self.ranges = {name: (float(low), float(high)) for name, (low, high) in (ranges or {}).items()}
-        used = {name for agent in agents for name in self._encoded_order(agent)}
+        used = {name for agent in agents for name in self._encoded_order(agent)} | set(beside)
+        in_use = {name for agent in agents for name in agent.actions} | set(actions_beside)
         self._require_known("Observation", used | set(self.ranges), FEATURES)
-        self._require_known("Action", {name for agent in agents for name in agent.actions}, ACTIONS)
+        self._require_known("Action", in_use, ACTIONS)
         self.features = tuple(self._ranged(f) for name, f in FEATURES.items() if name in used)
         self._by_name = {feature.name: feature for feature in self.features}
         self.memory = tuple(feature.name for feature in self.features if feature.source == "memory")
         self.columns = tuple(column for feature in self.features for column in feature.columns)
-        in_use = {name for agent in agents for name in agent.actions}
         self.actions = tuple(name for name in ACTIONS if name in in_use)
         column_index = {column: i for i, column in enumerate(self.columns)}
         self._slots = [
@@ -94,7 +103,7 @@ class CommunityFeatures:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickled as what it was made from: every space of a community carries it to every worker."""
-        return CommunityFeatures, (self.agents, self.ranges)
+        return CommunityFeatures, (self.agents, self.ranges, [feature.name for feature in self.features], self.actions)
 
     @staticmethod
     def _require_known(what: str, names: Iterable[str], table: Mapping[str, Any]) -> None:
@@ -264,7 +273,8 @@ class CommunityFeatures:
             for building in description["buildings"]
         ]
         ranges = {feature["name"]: (feature["low"], feature["high"]) for feature in description["features"]}
-        community = cls(agents, ranges)
+        actions = [action["name"] for action in description.get("actions", ())]
+        community = cls(agents, ranges, list(ranges), actions)
         theirs = [column for feature in description["features"] for column in feature["columns"]]
         if theirs != list(community.columns):
             raise FeatureError(

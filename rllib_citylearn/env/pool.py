@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
-from rllib_citylearn.env.building import Site, common_table, training_features
 from rllib_citylearn.env.config import CommunityEnvConfig
+from rllib_citylearn.env.members import members, require_equal_chargers
 from rllib_citylearn.env.vector_env import CommunityVectorEnv
 from rllib_citylearn.env.views import CentralView, OwnView, PaddedView, View, shared_features
-from rllib_citylearn.errors import ConfigError
 
 
 class CommunityPool:
@@ -28,22 +26,14 @@ class CommunityPool:
     """
 
     def __init__(self, config: CommunityEnvConfig, *, turn: int = 0, turns: int = 1, instance: Sequence[int] = ()) -> None:
-        parts = config.each()
-        sites = [Site.of(part) for part in parts]
         self._takes_turns = config.communities is not None or config.random_buildings is not None
         self._draws_fleets = config.random_fleet is not None
-        if (self._takes_turns or (self._draws_fleets and config.padded)) and None in (
-            config.ranges,
-            config.features,
-            config.actions,
-        ):
-            config = replace(config, **common_table(config, sites))
-            parts = config.each()
-        self._config, self._site = config, sites[0]
-        self.members = [member for member in range(len(parts)) for _ in range(max(1, config.variants))]
+        played = members(config)
+        self._first = played[0]
+        self.members = [member.place for member in played]
         self.vectors = [
-            CommunityVectorEnv(parts[member], turn=turn, turns=turns, instance=(*instance, k), site=sites[member])
-            for k, member in enumerate(self.members)
+            CommunityVectorEnv(member.config, turn=turn, turns=turns, instance=(*instance, k), site=member.site)
+            for k, member in enumerate(played)
         ]
         self._random = np.random.default_rng()
         self._order: list[int] = []
@@ -63,7 +53,7 @@ class CommunityPool:
 
     def view(self) -> View:
         """How agents see these communities."""
-        config, first = self._config, self.vectors[0]
+        config, first = self._first.config, self.vectors[0]
         if config.padded:
             tables = [vector.features for vector in self.vectors]
             return PaddedView(
@@ -74,20 +64,10 @@ class CommunityPool:
                 alike=not self._draws_fleets,
             )
         if self._draws_fleets:
-            self._require_equal_chargers()
+            require_equal_chargers(self._first, [vector.features for vector in self.vectors])
         if config.central_agent:
             return CentralView(first.features, shared_features(first.features, first.citylearn.buildings))
         return OwnView(first.features)
-
-    def _require_equal_chargers(self) -> None:
-        """Refuse fleets of unlike chargers where every building has spaces of its own, which can't change."""
-        tables = [training_features(self._config, self._site), *(vector.features for vector in self.vectors)]
-        devices = [[(a.features, a.actions, a.action_low, a.action_high) for a in table.agents] for table in tables]
-        if any(one != devices[0] for one in devices):
-            raise ConfigError(
-                "random_fleet draws chargers that differ from fleet to fleet, and the spaces of agents with them. Set "
-                "padded=True, which gives all the same spaces, or building_share 1 and v2g_share 0 or 1."
-            )
 
     def close(self) -> None:
         """Release CityLearn."""

@@ -54,6 +54,25 @@ class PaddedBox(gym.spaces.Box):
         return tuple(column for feature in self.features for column in feature.columns)
 
 
+class PlaceBox(PaddedBox):
+    """What is seen from a place that a building of each of several communities takes: a row of their joint grid.
+
+    Args:
+        communities: their feature tables, all with the same columns and actions.
+        index: the place; communities with fewer buildings leave it empty.
+
+    Attributes:
+        action_mask: bool ``[A]``: actions that a building in this place can have.
+    """
+
+    def __init__(self, communities: Sequence[CommunityFeatures], index: int) -> None:
+        self.communities = tuple(communities)
+        self.index = index
+        taken = [table for table in communities if index < len(table.agents)]
+        self.action_mask = np.any([table.action_mask[index] for table in taken], 0)
+        super().__init__(communities[0].features, np.any([table.observation_mask[index] for table in taken], 0))
+
+
 class CentralBox(gym.spaces.Box):
     """What a single agent sees of the whole community: a ``Box(-1, 1, [d])``.
 

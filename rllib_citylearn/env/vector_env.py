@@ -78,7 +78,9 @@ class CommunityVectorEnv:
             self.citylearn.reset()
             check_supported(self.citylearn)  # before anything takes its time
         self.communities = communities
-        self.features = community_features(self.citylearn, ranges, memory=config.memory)
+        self.features = community_features(
+            self.citylearn, ranges, memory=config.memory, beside=config.features or (), actions_beside=config.actions or ()
+        )
         self.first_step, self._last = self.citylearn.episode_time_steps[0]
         self.reward = TeamReward(no_control(self.citylearn), RewardWeights.from_dict(config.reward_weights))
         self.episode_steps = self._checked_episode_steps()

@@ -15,15 +15,17 @@ import numpy as np
 import numpy.typing as npt
 
 from rllib_citylearn.env.features import CommunityFeatures
-from rllib_citylearn.env.spaces import FeatureBox
+from rllib_citylearn.env.spaces import FeatureBox, PlaceBox
 from rllib_citylearn.errors import ConfigError
 
 
 class JointLayout:
     """Rows and columns of the joint arrays of one community.
 
-    With ``FeatureBox`` observation spaces the rows are in the feature table's order and the columns are its grid. Other
-    environments have no names for their components; their agents keep the space's order and are padded at the end.
+    With ``FeatureBox`` observation spaces the rows are in the feature table's order and the columns are its grid. With
+    ``PlaceBox`` ones the rows are places that buildings of several communities take, and the columns are the communities'
+    common grid. Other environments have no names for their components; their agents keep the space's order and are padded
+    at the end.
 
     Args:
         observation_space: per-agent ``Box`` spaces of shape ``[d_i]``.
@@ -31,9 +33,10 @@ class JointLayout:
 
     Attributes:
         agents: names of the N agents, in row order.
-        community: the feature table, if the environment has one.
-        observation_mask: bool ``[N, D]``.
-        action_mask: bool ``[N, A]``.
+        communities: the feature tables, if the environment has any: several where rows are places.
+        community: the first of them, or None.
+        observation_mask: bool ``[N, D]``; of a place, what a building in it can have.
+        action_mask: bool ``[N, A]``, likewise.
         action_low, action_high: float32 ``[N, A]``; limits of the environment's actions, -1 and 1 where masked.
     """
 
@@ -42,30 +45,39 @@ class JointLayout:
         actions: Mapping[str, Any] = action_space.spaces
         self._check(observations, actions)
         boxes = list(observations.values())
-        self.community: CommunityFeatures | None = None
+        self.communities: tuple[CommunityFeatures, ...] = ()
         if all(isinstance(box, FeatureBox) for box in boxes):
-            self.community = boxes[0].community
+            table = boxes[0].community
+            self.communities = (table,)
             self.agents = tuple(sorted(observations, key=lambda name: observations[name].index))
-            columns, action_names = self.community.columns, self.community.actions
+            columns, action_names = table.columns, table.actions
             self._columns = {name: np.array([columns.index(c) for c in observations[name].columns]) for name in self.agents}
             self._action_columns = {
-                agent.name: np.array([action_names.index(a) for a in agent.actions], int) for agent in self.community.agents
+                agent.name: np.array([action_names.index(a) for a in agent.actions], int) for agent in table.agents
             }
             width, action_width = len(columns), len(action_names)
+        elif all(isinstance(box, PlaceBox) for box in boxes):
+            self.communities = boxes[0].communities
+            self.agents = tuple(sorted(observations, key=lambda name: observations[name].index))
+            width, action_width = len(self.communities[0].columns), len(self.communities[0].actions)
+            self._columns = dict.fromkeys(self.agents, np.arange(width))
+            self._action_columns = dict.fromkeys(self.agents, np.arange(action_width))
         else:
             self.agents = tuple(observations)
             self._columns = {name: np.arange(observations[name].shape[0]) for name in self.agents}
             self._action_columns = {name: np.arange(actions[name].shape[0]) for name in self.agents}
             width = max(len(c) for c in self._columns.values())
             action_width = max(len(c) for c in self._action_columns.values())
+        self.community = self.communities[0] if self.communities else None
         n = len(self.agents)
         self.observation_mask = np.zeros((n, width), bool)
         self.action_mask = np.zeros((n, action_width), bool)
         self.action_low = -np.ones((n, action_width), np.float32)
         self.action_high = np.ones((n, action_width), np.float32)
         for i, name in enumerate(self.agents):
-            self.observation_mask[i, self._columns[name]] = True
-            self.action_mask[i, self._action_columns[name]] = True
+            box = observations[name]
+            self.observation_mask[i, self._columns[name]] = box.mask if isinstance(box, PlaceBox) else True
+            self.action_mask[i, self._action_columns[name]] = box.action_mask if isinstance(box, PlaceBox) else True
             self.action_low[i, self._action_columns[name]] = actions[name].low
             self.action_high[i, self._action_columns[name]] = actions[name].high
 

@@ -168,10 +168,9 @@ def starting_rule(layout: JointLayout, name: RuleName) -> StartingRule | None:
 
 
 def _seen(layout: JointLayout, action: str, names: Sequence[str]) -> bool:
-    """Whether any building has ``action``, and all that have it see the features ``names``."""
+    """Whether any building has ``action``, and all that have it, in whichever community, see the features ``names``."""
     community = layout.community
     if community is None or action not in community.actions or not set(names) <= set(community.columns):
         return False
-    owners = layout.action_mask[:, community.actions.index(action)]
-    observed = layout.observation_mask[:, [community.columns.index(name) for name in names]]
-    return bool(observed[owners].all())
+    a, at = community.actions.index(action), [community.columns.index(name) for name in names]
+    return all(table.observation_mask[:, at][table.action_mask[:, a]].all() for table in layout.communities)

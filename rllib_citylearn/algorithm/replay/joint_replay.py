@@ -39,6 +39,7 @@ class JointReplay(Checkpointable):
         states: numbers S of the engine's state that every row carries.
         action_masks: bool ``[N_c, A]`` of each of the run's communities; None is the one community of the layout. Buildings
             that a community lacks to the largest number N are rows of zeros.
+        observation_masks: bool ``[N_c, D]`` of each of them; None where every building has every column.
         prioritised_alpha: how much priorities count, 0 to 1; None draws uniformly.
 
     Attributes:
@@ -58,9 +59,15 @@ class JointReplay(Checkpointable):
         *,
         states: int = 0,
         action_masks: Sequence[npt.NDArray[np.bool_]] | None = None,
+        observation_masks: Sequence[npt.NDArray[np.bool_]] | None = None,
         prioritised_alpha: float | None = None,
     ) -> None:
-        options = {"states": states, "action_masks": action_masks, "prioritised_alpha": prioritised_alpha}
+        options = {
+            "states": states,
+            "action_masks": action_masks,
+            "observation_masks": observation_masks,
+            "prioritised_alpha": prioritised_alpha,
+        }
         self._ctor: tuple[tuple[Any, ...], dict[str, Any]] = ((capacity, layout, seed), options)
         self.capacity = capacity
         self.layout = layout
@@ -69,6 +76,11 @@ class JointReplay(Checkpointable):
         self.rows = JointRows(
             capacity, layout.observation_mask.shape[1], states, self._masks, padded=action_masks is not None
         )
+        self._columns_there = self.rows.present[..., None]
+        if observation_masks is not None:
+            self._columns_there = np.zeros((*self.rows.present.shape, layout.observation_mask.shape[1]), bool)
+            for c, mask in enumerate(observation_masks):
+                self._columns_there[c, : len(mask)] = mask
         self.added = 0
         self.drawn: Rows = np.empty(0, np.int64)
         self._priorities = None if prioritised_alpha is None else Priorities(capacity, prioritised_alpha)
@@ -210,7 +222,7 @@ class JointReplay(Checkpointable):
         rows = rows[:: max(1, len(rows) // _MEASURED_ROWS)]
         there: npt.NDArray[np.bool_] = self.layout.observation_mask[None]
         if self._padded:
-            there = self.rows.present[self.rows.community[rows]][..., None]
+            there = self._columns_there[self.rows.community[rows]]
         return column_moments(self.rows.observations[rows], there)
 
     def update_priorities(self, rows: Rows, td_errors: npt.ArrayLike) -> None:
