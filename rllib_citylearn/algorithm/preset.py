@@ -168,7 +168,7 @@ class Preset:
         try:
             self.config().validate()
         except (ConfigError, TypeError, ValueError) as error:  # RLlib's own checks raise the latter two
-            raise ConfigError(f"training: {error}") from error
+            raise ConfigError(f"training and runners: {error}") from error
 
     def to_dict(self) -> dict[str, Any]:
         """The preset as plain values, ready for YAML and JSON."""
