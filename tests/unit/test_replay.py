@@ -98,6 +98,32 @@ def test_ring_and_n_step_never_mix_episodes(n):
     assert replay.added == sum(lengths.values())
 
 
+@pytest.mark.parametrize("terminated", [False, True])
+def test_agents_that_say_themselves_how_they_end_are_believed(terminated):
+    """As in PettingZoo: every agent has its own flags, and RLlib takes agents that are all done for terminated."""
+    observation_spaces, action_spaces = spaces()
+    agents = list(observation_spaces)
+    done = dict.fromkeys([*agents, "__all__"], True)
+    running = dict.fromkeys(done, False)
+    made = MultiAgentEpisode(
+        observation_space=observation_spaces, action_space=action_spaces, agent_to_module_mapping_fn=community_of_agent
+    )
+    first = {agent: np.zeros(space.shape, np.float32) for agent, space in observation_spaces.items()}
+    made.add_env_reset(observations=first)
+    made.add_env_step(
+        observations=first,
+        actions={agent: np.zeros(space.shape, np.float32) for agent, space in action_spaces.items()},
+        rewards=dict.fromkeys(agents, 1.0),
+        terminateds=done if terminated else running,
+        truncateds=running if terminated else done,
+        infos={agent: {} for agent in agents},
+    )
+    assert made.is_terminated, "RLlib now tells the two apart by itself"
+    replay = JointReplay(10, layout(), seed=0)
+    replay.add([made])
+    assert replay.sample(4, 1, 0.5)["discount"] == pytest.approx(0.0 if terminated else 0.5)
+
+
 def test_every_stored_transition_is_drawn_equally_often():
     replay = JointReplay(64, layout(), seed=0)
     replay.add([episode(0, 10), episode(1, 30)])

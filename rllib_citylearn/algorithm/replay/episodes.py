@@ -34,7 +34,8 @@ def episode_fragment(episode: Any, layout: JointLayout) -> JointFragment:
         layout.place_action(agent, i, np.stack(of_agent.get_actions(slice(0, steps))), actions)
     building, district = _rewards(episode, layout, steps)
     terminated = np.zeros((steps, 1), bool)
-    terminated[-1] = bool(episode.is_terminated)
+    # RLlib also calls an episode terminated whose agents are all done, if only because time was up; values go on there.
+    terminated[-1] = bool(episode.is_terminated) and not episode.is_truncated
     return JointFragment(
         observations=observations[:, None],
         actions=actions[:, None],
