@@ -113,7 +113,7 @@ def test_the_objective_is_what_the_compiled_engine_pays_for_the_same_policy(algo
 
 def test_simulated_hours_keep_their_digits_where_networks_compute_with_half_of_them(algorithm, monkeypatch):
     learner = learner_of(algorithm)
-    monkeypatch.setattr(expansion, "act", lambda module, observed, kept: observed[..., :1] * 0.0 + 0.5)
+    monkeypatch.setattr(expansion, "act", lambda module, observed, kept, **masks: observed[..., :1] * 0.0 + 0.5)
     nothing = Value(torch.zeros(8, 3), torch.zeros(8))
     monkeypatch.setattr(expansion, "smaller_value", lambda critics, observations, actions: nothing)
     batch = tensors(algorithm, 64)
