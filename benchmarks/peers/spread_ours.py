@@ -16,8 +16,6 @@ from rllib_citylearn.local_ray import prepare_environment, quiet
 if TYPE_CHECKING:
     from rllib_citylearn.algorithm import CooperativeMADDPGConfig
 
-HINT_SIZE = 8
-
 
 def spread(config: dict[str, Any]) -> Any:
     """The task as an RLlib environment."""
@@ -30,12 +28,12 @@ def model_config(coordinator: bool, steps: int) -> dict[str, Any]:
     """Of the community module; its actions span [-1, 1], so noise counts twice what it does in the environment's units."""
     return {
         "hidden": SETTINGS.hidden,
-        "hint_size": HINT_SIZE if coordinator else 0,
+        "coordinator": "attention+mean-field" if coordinator else "none",
         "hint_dropout": 0.0,
-        "ou_theta": 1.0,  # white noise, the peer's only kind
-        "ou_sigma": 2 * SETTINGS.noise,
-        "ou_sigma_final": 2 * SETTINGS.noise_final,
-        "ou_anneal_steps": max(1, int(SETTINGS.noise_anneal_share * steps)),
+        "noise": "gaussian",  # the peer's only kind
+        "noise_sigma": 2 * SETTINGS.noise,
+        "noise_sigma_final": 2 * SETTINGS.noise_final,
+        "noise_anneal_steps": max(1, int(SETTINGS.noise_anneal_share * steps)),
     }
 
 

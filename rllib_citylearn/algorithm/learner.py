@@ -129,12 +129,18 @@ class CooperativeMADDPGLearner(TorchLearner):
                 metrics["actor_loss"] = actor_loss.detach()
                 loss = loss + actor_loss
         self.metrics.log_dict(metrics, key=module_id, window=1)
-        if not torch.isfinite(loss):
+        # A learner that stopped here would leave the others waiting for its gradients: several look at those instead.
+        if self.config.num_learners <= 1:
+            self._require_finite("loss", loss)
+        return loss
+
+    def _require_finite(self, what: str, value: Tensor) -> None:
+        """Refuse to learn from what is no number."""
+        if not torch.isfinite(value):
             raise TrainingError(
-                f"The loss is {float(loss)} after {self._gradient_steps} gradient steps. Lower the learning rates or set "
+                f"The {what} is {float(value)} after {self._gradient_steps} gradient steps. Lower the learning rates or set "
                 "grad_clip, and go on from the last checkpoint, which holds weights from before."
             )
-        return loss
 
     def _policy_learns(self) -> bool:
         """Whether this gradient step is one of the policy too."""
@@ -258,6 +264,7 @@ class CooperativeMADDPGLearner(TorchLearner):
         if self.config.num_learners > 1:
             # The losses call the networks directly, so the wrapper's own averaging does not see them.
             average_over_learners(list(gradients.values()))
+            self._require_finite("sum of gradients", torch.stack([gradient.sum() for gradient in gradients.values()]).sum())
         return gradients
 
     def apply_gradients(self, gradients_dict: dict[Any, Tensor]) -> None:
@@ -288,8 +295,14 @@ class CooperativeMADDPGLearner(TorchLearner):
         return state
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """The inverse of ``get_state``."""
+        """The inverse of ``get_state``; learning rates are this run's, and learners but the first draw their own numbers."""
         super().set_state(state)
+        for name, rate in (("critic", self.config.critic_lr), ("actor", self.config.actor_lr)):
+            if isinstance(rate, int | float):  # those that follow a schedule are set at every update
+                self._set_optimizer_lr(self.get_optimizer(COMMUNITY, name), rate)
         if _STEPS in state:
             self._gradient_steps = state[_STEPS]
-            self._random.set_state(torch.as_tensor(state[_RANDOM]))
+            if self._learner_index:
+                self._random.manual_seed((self.config.seed or 0) + self._learner_index + 7919 * self._gradient_steps)
+            else:
+                self._random.set_state(torch.as_tensor(state[_RANDOM]))

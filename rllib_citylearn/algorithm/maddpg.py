@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from ray.rllib.algorithms.algorithm import Algorithm
 from ray.rllib.execution.rollout_ops import synchronous_parallel_sample
 from ray.rllib.policy.sample_batch import MultiAgentBatch, SampleBatch
@@ -24,6 +25,7 @@ from ray.rllib.utils.metrics import (
     TIMERS,
 )
 
+from rllib_citylearn.algorithm.community_record import CommunityRecord, record_of_layout
 from rllib_citylearn.algorithm.config import CooperativeMADDPGConfig
 from rllib_citylearn.algorithm.demonstrations import demonstrations
 from rllib_citylearn.algorithm.exploration_state import exploration_states, restore_exploration_states
@@ -33,9 +35,11 @@ from rllib_citylearn.algorithm.replay.priorities import annealed_beta
 from rllib_citylearn.algorithm.vector_runner import CommunityVectorRunner
 from rllib_citylearn.env.config import CommunityEnvConfig
 from rllib_citylearn.env.members import member_count
+from rllib_citylearn.errors import TrainingError
 from rllib_citylearn.modules.layout import JointLayout
 
 _REPLAY = "joint_replay"
+_RECORD = "trained_on"
 _RUNNERS = "runners"
 
 
@@ -66,6 +70,7 @@ class CooperativeMADDPG(Algorithm):
         )
         self._agents = layout.agents
         self._unlike = len(layout.communities) > 1
+        self._record = CommunityRecord(record_of_layout(layout))
         self._update_debt = 0.0
         self._updates = 0
         self._standardised = False
@@ -152,6 +157,11 @@ class CooperativeMADDPG(Algorithm):
                 minibatch_size=config.train_batch_size_per_learner,
                 shuffle_batch_per_epoch=False,
             )
+        if not all(result.get() for result in self.learner_group.foreach_learner(_weights_are_finite)):
+            raise TrainingError(
+                f"The networks' weights are no longer finite after {self._updates + updates} gradient steps. Lower the "
+                "learning rates or set grad_clip."
+            )
         self._updates += updates
         if config.replay == "prioritised":
             errors = [error for result in results for error in result[COMMUNITY].pop(TD_ERRORS).peek()]
@@ -183,14 +193,16 @@ class CooperativeMADDPG(Algorithm):
         return float(runners.get(EPISODE_RETURN_MEAN, float("nan"))) / len(self._agents)
 
     def get_checkpointable_components(self) -> list[tuple[str, Any]]:
-        """RLlib's components and the replay, which it would leave out."""
-        return [*super().get_checkpointable_components(), (_REPLAY, self.replay)]
+        """RLlib's components and the replay, which it would leave out; first what refuses a checkpoint that does not fit."""
+        return [(_RECORD, self._record), *super().get_checkpointable_components(), (_REPLAY, self.replay)]
 
     def get_state(self, components: Any = None, *, not_components: Any = None, **kwargs: Any) -> dict[str, Any]:
         """RLlib's state, the replay, the counters and where the runners' random numbers stand."""
         state: dict[str, Any] = super().get_state(components, not_components=not_components, **kwargs)
         if self._check_component(_REPLAY, components, not_components):
             state[_REPLAY] = self.replay.get_state()
+        if self._check_component(_RECORD, components, not_components):
+            state[_RECORD] = self._record.get_state()
         return state | {
             "update_debt": self._update_debt,
             "updates": self._updates,
@@ -200,7 +212,13 @@ class CooperativeMADDPG(Algorithm):
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """The inverse of ``get_state``; with other runners, those that were there go on and new ones begin."""
+        """The inverse of ``get_state``; with other runners, those that were there go on and new ones begin.
+
+        Raises:
+            CheckpointError: the state is of other buildings, columns or actions.
+        """
+        if _RECORD in state:
+            self._record.set_state(state[_RECORD])
         super().set_state(state)
         if _REPLAY in state:
             self.replay.set_state(state[_REPLAY])
@@ -210,6 +228,11 @@ class CooperativeMADDPG(Algorithm):
             self._standardised = state["standardised"]
             self._score, self._team_return = state["latest"]
             restore_exploration_states(self.env_runner_group, state[_RUNNERS])
+
+
+def _weights_are_finite(learner: Any) -> bool:
+    """Whether all weights of a learner are numbers; a gradient can overflow although its loss did not."""
+    return all(bool(torch.isfinite(weights).all()) for weights in learner.community.parameters())
 
 
 def _state_size(runner: Any) -> int:

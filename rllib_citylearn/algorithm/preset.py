@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
-from ray.rllib.algorithms.algorithm_config import AlgorithmConfig, NotProvided
 
 from rllib_citylearn.algorithm.config import CooperativeMADDPGConfig
 from rllib_citylearn.algorithm.runner_choice import runner_class
+from rllib_citylearn.algorithm.training_keys import refuse_idle, training_kinds
 from rllib_citylearn.algorithm.vector_runner import CommunityVectorRunner
 from rllib_citylearn.baselines import BASELINES
 from rllib_citylearn.checks import checked_keys, from_mapping, nearest
@@ -29,12 +28,21 @@ class StopConfig:
     """When training ends, whichever comes first.
 
     Attributes:
-        minutes: wall-clock minutes of training (> 0).
-        env_steps: environment steps; None sets no limit.
+        minutes: wall-clock minutes of training (> 0), over all starts of a resumed run.
+        env_steps: environment steps (>= 1); None sets no limit.
+        updates: gradient steps (>= 1); None sets no limit.
+        target_score: a validation whose objective is at or below it ends the run; the objective is the score where nobody
+            but batteries is served (``algorithm.objective``). None sets no target.
+        patience_minutes: minutes of training (> 0) without a better validation that end the run; None waits for ever.
+        patience_validations: validations in a row (>= 1), none of them better, that end the run; None waits for ever.
     """
 
     minutes: float = 4.0
     env_steps: int | None = None
+    updates: int | None = None
+    target_score: float | None = None
+    patience_minutes: float | None = None
+    patience_validations: int | None = None
 
 
 @dataclass(frozen=True)
@@ -59,6 +67,9 @@ class RunnersConfig:
 @dataclass(frozen=True)
 class ValidationConfig:
     """How the best policy of a run is found: by playing the same stretches of the training data without noise.
+
+    Where ``environment.held_out`` names buildings, the policy also plays the same stretches of theirs, and the best on them
+    is kept apart (``best-held-out``); they never decide which policy is the run's.
 
     Attributes:
         starts: time steps of the data at which the stretches start; none trains without validation and keeps the last.
@@ -113,7 +124,8 @@ class Preset:
     def from_dict(cls, values: Mapping[str, Any]) -> Preset:
         """A preset from a mapping; unknown and missing keys and values that can't work are refused by name."""
         preset = from_mapping(cls, values)
-        checked_keys(_training_kinds(), preset.training, "training")
+        refuse_idle(preset.training)
+        checked_keys(training_kinds(), preset.training, "training")
         preset._check()
         return preset
 
@@ -142,6 +154,12 @@ class Preset:
                 "environment.random_fleet is given, but a run is judged on its data set as it is, without such cars; lay "
                 "a fleet over it with `rllib-citylearn datasets add-vehicles` and name the new folder."
             )
+        waiting = [name for name in _OF_VALIDATION if getattr(self.stop, name) is not None]
+        if waiting and not self.validation.starts:
+            raise ConfigError(
+                f"stop.{waiting[0]} ends a run by its validations, but validation.starts is empty; say where the stretches "
+                "start."
+            )
         runners = max(1, self.runners.num_env_runners)
         if len(self.validation.starts) % runners:
             raise ConfigError(
@@ -151,7 +169,7 @@ class Preset:
         try:
             self.config().validate()
         except (ConfigError, TypeError, ValueError) as error:  # RLlib's own checks raise the latter two
-            raise ConfigError(f"training: {error}") from error
+            raise ConfigError(f"training and runners: {error}") from error
 
     def to_dict(self) -> dict[str, Any]:
         """The preset as plain values, ready for YAML and JSON."""
@@ -182,6 +200,19 @@ class Preset:
     def validation_episodes(self) -> int:
         """Episodes of a validation: every stretch in every community."""
         return len(self.validation.starts) * member_count(self.stretches())
+
+    def held_out_stretches(self) -> CommunityEnvConfig | None:
+        """The same stretches with the held-out buildings; None where there are none, or no validation.
+
+        The data have to be at hand.
+        """
+        if self.environment.held_out is None or not self.validation.starts:
+            return None
+        return replace(
+            self.environment.held_out_config(),
+            starts=self.validation.starts,
+            episode_steps=self.validation.episode_steps,
+        )
 
     def config(self) -> CooperativeMADDPGConfig:
         """The RLlib config of this run."""
@@ -223,6 +254,9 @@ LIMITS: tuple[Limit, ...] = (
     ("runners.num_gpus_per_learner", "0 or more", lambda gpus: gpus >= 0),
     ("stop.minutes", "a number above 0", lambda minutes: 0 < minutes < float("inf")),
     ("stop.env_steps", "at least 1", lambda steps: steps >= 1),
+    ("stop.updates", "at least 1", lambda updates: updates >= 1),
+    ("stop.patience_minutes", "a number above 0", lambda minutes: 0 < minutes < float("inf")),
+    ("stop.patience_validations", "at least 1", lambda validations: validations >= 1),
     ("validation.starts", STEPS, are_steps),
     ("validation.episode_steps", "at least 1", lambda steps: steps >= 1),
     ("validation.every_minutes", "a number above 0", lambda minutes: 0 < minutes < float("inf")),
@@ -232,17 +266,8 @@ LIMITS: tuple[Limit, ...] = (
 """What values have to be beyond their types. The environment, the model and the training check their own."""
 
 
-def _training_kinds() -> dict[str, Any]:
-    """Annotations of the keys of ``training``: the types of the defaults, where those are plain values."""
-    rate = float | Sequence[Sequence[float]]
-    kinds: dict[str, Any] = {"actor_lr": rate, "critic_lr": rate, "grad_clip": float | None}
-    config = CooperativeMADDPGConfig()
-    for method in (CooperativeMADDPGConfig.training, AlgorithmConfig.training):
-        for name, parameter in inspect.signature(method).parameters.items():
-            if parameter.default is NotProvided:
-                default = getattr(config, name, None)
-                kinds.setdefault(name, type(default) if isinstance(default, (bool, int, float, str)) else Any)
-    return kinds
+_OF_VALIDATION = ("target_score", "patience_minutes", "patience_validations")
+"""Keys of ``stop`` that validations decide."""
 
 
 def _plain(value: Any) -> Any:

@@ -3,38 +3,27 @@
 from __future__ import annotations
 
 import csv
-import logging
-import math
-import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rllib_citylearn.algorithm.held_out import HeldOutCommunity
 from rllib_citylearn.algorithm.preset import Preset
+from rllib_citylearn.algorithm.progress import COLUMNS, Progress, Validated, progress_line, progress_row, start_table
+from rllib_citylearn.algorithm.resuming import BEST, BEST_HELD_OUT, LAST, PROGRESS, Stopped
+from rllib_citylearn.algorithm.session import ray_session, stop_signal
+from rllib_citylearn.algorithm.stopping import limit_reached, next_save, share_done, validation_says_stop
 from rllib_citylearn.algorithm.validation import validate
-from rllib_citylearn.env.appliance_features import PREFIX as APPLIANCE
-from rllib_citylearn.env.community_env import CityLearnMultiAgentEnv
-from rllib_citylearn.env.thermostats import DEVICES
+from rllib_citylearn.errors import TrainingError
 from rllib_citylearn.export.checkpoint import save_checkpoint
-from rllib_citylearn.local_ray import quiet
 
 if TYPE_CHECKING:
     from rllib_citylearn.algorithm.maddpg import CooperativeMADDPG
 
-_COLUMNS = (
-    "seconds",
-    "env_steps",
-    "updates",
-    "score",
-    "validation_score",
-    "team_return",
-    "env_steps_per_s",
-    "updates_per_s",
-)
-_CHECKPOINT_EVERY_S = 120.0
+_CHECKPOINT_EVERY_S = 60.0
+_SAVING_SHARE = 0.05
 _LINE_EVERY_S = 10.0
 
 
@@ -43,76 +32,70 @@ class TrainingResult:
     """What a training run came to.
 
     Attributes:
-        last: folder of the last checkpoint.
-        best: folder of the checkpoint with the lowest validation score; the last one in runs without validation.
-        best_score: its validation score; None without validation.
-        best_updates: gradient steps behind it.
-        env_steps: environment steps sampled.
-        updates: gradient steps.
-        seconds: wall-clock seconds of training, without start-up.
+        folder: of the run.
+        progress: how far it came.
+        ended: why it ended, as a sentence's end.
         interrupted: whether a signal ended it before its time.
+        fault: what went wrong, with the checkpoint to go on from; None if nothing did.
     """
 
-    last: Path
-    best: Path
-    best_score: float | None
-    best_updates: int
-    env_steps: int
-    updates: int
-    seconds: float
+    folder: Path
+    progress: Progress
+    ended: str
     interrupted: bool
+    fault: str | None = None
+
+    @property
+    def best(self) -> Path:
+        """The run's policy: the one with the lowest validation objective; the last one in runs without validation."""
+        return self.folder / (BEST if self.progress.best is not None else LAST)
+
+    @property
+    def best_held_out(self) -> Path | None:
+        """The policy that was best on the held-out buildings, if there are any."""
+        return self.folder / BEST_HELD_OUT if self.progress.best_held_out is not None else None
+
+    @property
+    def policy_updates(self) -> int:
+        """Gradient steps behind the run's policy."""
+        return self.progress.updates if self.progress.best is None else self.progress.best.updates
 
 
-def train(preset: Preset, folder: Path, run: Mapping[str, Any], say: Callable[[str], None]) -> TrainingResult:
-    """Train until the preset's limits, or until SIGINT or SIGTERM, and leave a checkpoint either way.
+def train(
+    preset: Preset,
+    folder: Path,
+    run: Mapping[str, Any],
+    say: Callable[[str], None],
+    *,
+    stopped: Stopped | None = None,
+) -> TrainingResult:
+    """Train until a limit of the preset's, or until SIGINT or SIGTERM, and leave a checkpoint either way.
 
     Args:
         preset: the run.
-        folder: the run's folder; gets ``last/`` and ``best/`` (checkpoints) and ``progress.csv``.
+        folder: the run's folder; gets ``last/``, ``best/`` and ``best-held-out/`` (checkpoints) and ``progress.csv``.
         run: JSON-ready description of the run, stored with the checkpoints.
         say: called with each line for the user.
+        stopped: the run that goes on; None begins one.
+
+    Raises:
+        TrainingError: training went wrong before there was anything to keep.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with _ray_session(preset), _stop_signal() as stopped:
+    with ray_session(preset), stop_signal() as asked:
         say("Building environments and networks ...")
         algorithm = preset.config().build_algo()
         try:
+            training = _Training(preset, folder, run, say, algorithm)
+            if stopped is not None:
+                training.resume(stopped)
             say(
                 f"Training for {preset.stop.minutes:g} minutes. Scores are cost, carbon and grid over no control, lower is "
                 "better: 'training' on the latest episodes with exploration noise, 'validation' on fixed weeks without."
             )
-            return _Training(preset, folder, run, say, algorithm).run(stopped)
+            return training.run(asked)
         finally:
             algorithm.stop()
-
-
-def check_data(preset: Preset, say: Callable[[str], None]) -> None:
-    """Build the preset's environments once, here, so that what does not fit its data is said before anything starts.
-
-    Args:
-        preset: the run; its data set has to be at hand.
-        say: called with warnings.
-
-    Raises:
-        UserError: buildings, windows, episodes or validation weeks that the data does not have.
-    """
-    configs = [asdict(preset.environment)]
-    if preset.validation.starts:
-        configs.append(asdict(preset.stretches()))
-    if preset.report.window is not None:
-        configs.append({**configs[0], "window": preset.report.window, "episode_steps": None, "starts": None})
-    for config in configs:
-        env = CityLearnMultiAgentEnv(config)
-    weights, actions = env.reward.weights, sorted(env.features.actions)
-    unpaid = [name for name in actions if name in DEVICES and not weights.comfort]
-    unpaid += [name for name in actions if name.startswith("electric_vehicle") and not weights.departure]
-    unpaid += [name for name in actions if name.startswith(APPLIANCE) and not weights.appliance]
-    if unpaid:
-        say(
-            f"Warning: the weights of comfort, of vehicles' departures or of appliances' cycles are zero, but the policy "
-            f"controls {', '.join(unpaid)}. It may save by leaving people cold, cars empty or laundry undone; do not deploy "
-            "it."
-        )
 
 
 class _Training:
@@ -128,49 +111,73 @@ class _Training:
     ) -> None:
         self.preset, self.folder, self.description, self.say = preset, folder, run, say
         self.algorithm = algorithm
-        self.best_score: float | None = None
-        self.best_updates = 0
-        self.validation = math.nan
+        self.progress = Progress()
+        self.saved: dict[str, int] = {}  # gradient steps behind each checkpoint
+        self.save_cost = 0.0
+        self.held_out = self._held_out()
 
-    def run(self, stopped: Callable[[], bool]) -> TrainingResult:
+    def _held_out(self) -> HeldOutCommunity | None:
+        if self.preset.environment.held_out is not None and self.preset.model.actors == "separate":
+            self.say("Separate actors fit no other buildings than their own, so the held-out ones are not validated.")
+            return None
+        stretches = self.preset.held_out_stretches()
+        return None if stretches is None else HeldOutCommunity(stretches, self.algorithm, self.preset.seed)
+
+    def resume(self, stopped: Stopped) -> None:
+        """Go on from where a run stood."""
+        self.algorithm.restore_from_path(str(stopped.checkpoint.resolve()))
+        self.progress = stopped.progress
+        self.saved[LAST] = self.progress.updates
+        self.say(
+            f"Going on from {stopped.checkpoint}: {self.progress.updates:,} updates, {self.progress.env_steps:,} steps and "
+            f"{self.progress.seconds / 60.0:.1f} minutes so far."
+        )
+
+    def run(self, asked: Callable[[], bool]) -> TrainingResult:
         """Train, validate and save until the end."""
-        self._validate(updates=0)
-        start = last_line = last_saved = last_validated = time.monotonic()
-        with (self.folder / "progress.csv").open("w", newline="") as file:
-            table = csv.DictWriter(file, _COLUMNS)
-            table.writeheader()
+        try:
+            if not self.progress.validations:
+                self._validate()
+            ended = self._loop(asked)
+        except TrainingError as error:
+            return self._failed(error)
+        finally:
+            if self.held_out is not None:
+                self.held_out.close()
+        self._save(LAST)
+        return TrainingResult(self.folder, self.progress, ended, interrupted=asked())
+
+    def _loop(self, asked: Callable[[], bool]) -> str:
+        """Rounds of training until something ends them; returns what."""
+        before, start = self.progress.seconds, time.monotonic()
+        last_line = last_saved = last_validated = start
+        start_table(self.folder / "progress.csv", self.progress)
+        with (self.folder / "progress.csv").open("a", newline="") as file:
+            table = csv.DictWriter(file, COLUMNS, lineterminator="\n")
             while True:
                 result = self.algorithm.train()
                 now = time.monotonic()
-                elapsed = now - start
-                done = _share(self.preset, elapsed, result) >= 1.0 or stopped()
-                if done or now - last_validated >= 60.0 * self.preset.validation.every_minutes:
-                    self._validate(result["updates"])
+                self.progress = self.progress.at(before + now - start, result)
+                ended = limit_reached(self.preset.stop, self.progress)
+                if not ended and asked():
+                    ended = "because a signal asked for it"
+                    self._save(LAST)  # who sends one may not wait for a validation
+                if ended or now - last_validated >= 60.0 * self.preset.validation.every_minutes:
+                    self._validate()
+                    ended = ended or validation_says_stop(self.preset.stop, self.progress)
                     last_validated = time.monotonic()
-                if now - last_saved >= _CHECKPOINT_EVERY_S:
-                    self._save("last")
+                if time.monotonic() - last_saved >= next_save(self.save_cost, _CHECKPOINT_EVERY_S, _SAVING_SHARE):
+                    self._save(LAST)
                     last_saved = time.monotonic()
-                values = {key: result[key] for key in _COLUMNS if key in result}
-                table.writerow({**values, "seconds": round(elapsed, 1), "validation_score": self.validation})
+                table.writerow(progress_row(self.progress, result))
                 file.flush()
-                if done or now - last_line >= _LINE_EVERY_S:
-                    self.say(progress_line(self.preset, elapsed, result, self.validation))
+                if ended or now - last_line >= _LINE_EVERY_S:
+                    self.say(progress_line(share_done(self.preset.stop, self.progress), self.progress, result))
                     last_line = now
-                if done:
-                    break
-        self._save("last")
-        return TrainingResult(
-            last=self.folder / "last",
-            best=self.folder / ("best" if self.best_score is not None else "last"),
-            best_score=self.best_score,
-            best_updates=self.best_updates if self.best_score is not None else result["updates"],
-            env_steps=result["env_steps"],
-            updates=result["updates"],
-            seconds=elapsed,
-            interrupted=stopped(),
-        )
+                if ended:
+                    return ended
 
-    def _validate(self, updates: int) -> None:
+    def _validate(self) -> None:
         """Play the validation stretches and keep the policy if none was better."""
         if not self.preset.validation.starts:
             return
@@ -178,72 +185,38 @@ class _Training:
         if kpis is None:
             self.say("A validation runner was lost; this validation is skipped.")
             return
-        self.validation = kpis["score"]
-        if self.best_score is None or self.validation < self.best_score:
-            self.best_score, self.best_updates = self.validation, updates
-            self._save("best")
+        before = self.progress
+        held_out = None if self.held_out is None else self.held_out.validate(self.algorithm)
+        self.progress = before.validated(kpis, held_out)
+        self._keep(BEST, before.best, self.progress.best)
+        self._keep(BEST_HELD_OUT, before.best_held_out, self.progress.best_held_out)
+
+    def _keep(self, name: str, before: Validated | None, now: Validated | None) -> None:
+        if now is not before:
+            self._save(name)
 
     def _save(self, name: str) -> None:
-        save_checkpoint(self.algorithm, self.folder / name, self.description)
+        begun = time.monotonic()
+        save_checkpoint(self.algorithm, self.folder / name, {**self.description, PROGRESS: self.progress.to_dict()})
+        self.save_cost = time.monotonic() - begun
+        self.saved[name] = self.progress.updates
 
+    def _failed(self, error: TrainingError) -> TrainingResult:
+        """What is left of a run that went wrong: nothing is saved any more.
 
-def progress_line(preset: Preset, elapsed: float, result: Mapping[str, Any], validation: float) -> str:
-    """One line of progress: share done, time left, steps, scores, speed."""
-    share = _share(preset, elapsed, result)
-    left = elapsed * (1.0 / share - 1.0) if share > 0 else math.inf
-    training, validated = (f"{x:.3f}" if math.isfinite(x) else "  -  " for x in (result["score"], validation))
-    return (
-        f"{share:4.0%}  {int(left) // 60:d}:{int(left) % 60:02d} left  steps {result['env_steps']:>7,}  "
-        f"updates {result['updates']:>6,}  training {training}  "
-        f"validation {validated}  {result['env_steps_per_s']:6.0f} steps/s"
-    )
-
-
-def _share(preset: Preset, elapsed: float, result: Mapping[str, Any]) -> float:
-    shares = [elapsed / (60.0 * preset.stop.minutes)]
-    if preset.stop.env_steps is not None:
-        shares.append(result["env_steps"] / preset.stop.env_steps)
-    return min(1.0, max(shares))
-
-
-@contextmanager
-def _ray_session(preset: Preset) -> Iterator[None]:
-    """A local Ray with room for every runner, unless the caller has connected to one already."""
-    import ray
-
-    if ray.is_initialized():
-        yield
-        return
-    # Training and validation runners take turns, so that they share the cores; Ray has to count them one by one.
-    runners = preset.runners.num_env_runners + (max(1, preset.runners.num_env_runners) if preset.validation.starts else 0)
-    ray.init(
-        address="local",
-        num_cpus=runners + 1,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-        object_store_memory=500 * 2**20,
-    )
-    quiet()
-    try:
-        yield
-    finally:
-        ray.shutdown()
-
-
-@contextmanager
-def _stop_signal() -> Iterator[Callable[[], bool]]:
-    """SIGINT and SIGTERM ask for an orderly end; a second one ends at once."""
-    received: list[int] = []
-
-    def note(number: int, frame: Any) -> None:
-        if received:
-            raise KeyboardInterrupt
-        received.append(number)
-
-    previous = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: bool(received)
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+        Raises:
+            TrainingError: nothing was saved before.
+        """
+        cause = getattr(error, "cause", None)  # Ray wraps what was raised in another process
+        sentence = str(cause if isinstance(cause, TrainingError) else error)
+        name = next((name for name in (LAST, BEST) if name in self.saved), None)
+        if name is None:
+            raise TrainingError(f"{sentence} Nothing had been saved yet; start the run anew.") from error
+        kept = f"The last good checkpoint is {self.folder / name} ({self.saved[name]:,} updates)"
+        advice = (
+            f"; go on with --resume {self.folder} and a preset with lower learning rates."
+            if name == LAST
+            else "; start anew with lower learning rates."
+        )
+        fault = f"{sentence} {kept}{advice}"
+        return TrainingResult(self.folder, self.progress, "because it went wrong", interrupted=False, fault=fault)

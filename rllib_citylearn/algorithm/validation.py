@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from rllib_citylearn.algorithm.objective import mean_kpis
 from rllib_citylearn.env.metrics import INFO_KPIS
-from rllib_citylearn.errors import ConfigError
 
 if TYPE_CHECKING:
     from rllib_citylearn.algorithm.maddpg import CooperativeMADDPG
@@ -16,8 +14,8 @@ if TYPE_CHECKING:
 def validate(algorithm: CooperativeMADDPG, episodes: int) -> dict[str, float] | None:
     """Mean KPIs of the current policy over ``episodes`` episodes of the evaluation runners, without exploration noise.
 
-    None if a runner was lost on the way: the rest would be over other stretches than before. Lost runners are brought back
-    for the next time.
+    ``objective`` is among them, which policies are chosen by. None if a runner was lost on the way: the rest would be over
+    other stretches than before. Lost runners are brought back for the next time.
 
     Args:
         algorithm: an algorithm with evaluation runners whose environments start in turn at given steps.
@@ -32,16 +30,7 @@ def validate(algorithm: CooperativeMADDPG, episodes: int) -> dict[str, float] | 
     each = episodes // runners.num_remote_env_runners()
     played = runners.foreach_env_runner(_Play(each), local_env_runner=False)
     kpis = [kpi for of_runner in played for kpi in of_runner]
-    if len(kpis) != episodes:
-        return None
-    # Stretches without a departure, say, have no KPI of departures.
-    names = [name for name in kpis[0] if all(name in kpi for kpi in kpis)]
-    if "score" not in names:
-        raise ConfigError(
-            "In a stretch of validation the community imports nothing without control, so that there is no score; choose "
-            "other or longer stretches (validation.starts, validation.episode_steps)."
-        )
-    return {name: float(np.mean([kpi[name] for kpi in kpis])) for name in names}
+    return mean_kpis(kpis) if len(kpis) == episodes else None
 
 
 class _Play:

@@ -9,9 +9,13 @@ import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rllib_citylearn.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rllib_citylearn.algorithm.preset import Preset
+    from rllib_citylearn.algorithm.resuming import Stopped
 
 _ENGINES = {
     "fast": "fast (CityLearn's physics as compiled kernels; KPIs by CityLearn's own evaluate())",
@@ -26,108 +30,79 @@ def add_parser(subparsers: Any) -> None:
         help="train a preset, then export and judge the policy",
         description=(
             "Train a preset (see tune_configs/), export the policy as a bundle, run it and the preset's baselines through "
-            "the data, and print their KPIs. Ctrl-C ends the training early and goes on with the rest."
+            "the data, and print their KPIs. Ctrl-C or SIGTERM ends the training early, saves it and goes on with the rest; "
+            "--resume goes on with the training."
         ),
     )
-    parser.add_argument("preset", type=Path, metavar="PRESET.yaml")
-    parser.add_argument("--data", metavar="NAME_OR_PATH", help="another data set than the preset's")
+    parser.add_argument(
+        "preset", type=Path, metavar="PRESET.yaml", nargs="?", help="with --resume: learn on by these settings (optional)"
+    )
+    parser.add_argument(
+        "--resume", type=Path, metavar="RUN", help="go on with the run in this folder, from its last checkpoint"
+    )
+    parser.add_argument(
+        "--data", metavar="NAME_OR_PATH", help="another data set than the preset's; where it lies, of a resumed run"
+    )
     parser.add_argument("--engine", choices=tuple(_ENGINES), help="what simulates (default: the preset's, which is fast)")
-    parser.add_argument("--minutes", type=float, help="another training time than the preset's")
+    parser.add_argument("--minutes", type=float, help="another training time than the preset's, over all starts of a run")
     parser.add_argument("--seed", type=int, help="another seed than the preset's")
+    parser.add_argument(
+        "--env-runners", type=int, metavar="N", help="another number of sampling processes than the preset's"
+    )
+    parser.add_argument("--learners", type=int, metavar="N", help="another number of learning processes than the preset's")
     parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where runs go (default: runs)")
     parser.add_argument("--name", help="name of the run's folder (default: the preset's name and the time)")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train and report; returns the exit status."""
+    """Train and report; returns the exit status: 1 if training went wrong on the way."""
     # Ray's core prints an error about RLlib's own way of handing configs to actors, which nobody here can act on.
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-    from rllib_citylearn.algorithm.preset import Preset
-    from rllib_citylearn.algorithm.training import check_data, train
+    from rllib_citylearn.algorithm.data_check import check_data
+    from rllib_citylearn.algorithm.resuming import BEST, RUN, require_community
+    from rllib_citylearn.algorithm.training import train
+    from rllib_citylearn.cli.train_report import report_run
     from rllib_citylearn.datasets import resolve
-    from rllib_citylearn.env.building import Site
-    from rllib_citylearn.evaluation import BaselineSpec, BundleSpec, evaluate, kpi_table, write_report
     from rllib_citylearn.evaluation.report import installed_versions
-    from rllib_citylearn.export import export_checkpoint, read_bundle, write_bundle
     from rllib_citylearn.files import write_json
     from rllib_citylearn.local_ray import quiet
 
     quiet()
-    preset = _with_options(Preset.read(args.preset), args)
-    folder = args.runs / (args.name or f"{preset.name}-{datetime.now(UTC):%Y%m%d-%H%M%S}")
-    if folder.exists():
-        raise ConfigError(f"There is a run at {folder} already; give another --name.")
+    stopped = _stopped(args)
+    preset = _preset(args, stopped)
+    folder = _new_folder(args, preset) if stopped is None else stopped.folder
     source = resolve(preset.environment.each()[0].dataset, report=_say)
     _say(f"Data: {source.name} ({source.origin}, {source.version}, sha256 {source.sha256[:12]}...)")
     _say(f"Engine: {_ENGINES[preset.environment.engine]}")
     command = _command(args)
+    data: dict[str, Any] = source.describe()
     description = {
         "name": preset.name,
         "command": command,
         "preset": preset.to_dict(),
-        "data": source.describe(),
+        "data": data,
         "versions": installed_versions(),
         "seed": preset.seed,
     }
     # Every process reads the same files: the folder, not the name. Records keep the name, which means something elsewhere.
     local = replace(preset, environment=_at_hand(preset.environment))
-    check_data(local, _say)
-    folder.mkdir(parents=True)
-    write_json(folder / "run.json", description)
-    result = train(local, folder, description, _say)
-    training = {
-        "seed": preset.seed,
-        "env_steps": result.env_steps,
-        "updates": result.updates,
-        "validation_score": result.best_score,
-        "updates_of_the_policy": result.best_updates,
-        "minutes": round(result.seconds / 60.0, 2),
-        "interrupted": result.interrupted,
-        "engine": preset.environment.engine,
-        "judged": (
-            f"on the buildings it was trained on; trained and validated on {_steps(preset.environment.window)}, "
-            f"judged on {_steps(preset.report.window)}"
-        ),
-        "preset": preset.to_dict(),
-    }
-    if result.best_score is not None:
-        _say(f"Best on the validation weeks: {result.best_score:.4f}, after {result.best_updates:,} updates.")
-        if not result.best_updates:
-            _say("No update beat the policy that training starts from; that one is kept.")
-    _say("Exporting the policy ...")
-    bundle = folder / "bundle"
-    export_checkpoint(result.best, bundle, name=folder.name)
-    _say(f"Judging it and {', '.join(preset.report.baselines)} by CityLearn's evaluate() ...")
-    evaluations = evaluate(
-        [BundleSpec(str(bundle), "policy"), *(BaselineSpec(name) for name in preset.report.baselines)],
-        source.folder,
-        buildings=Site.of(local.environment.each()[0]).buildings,
-        window=preset.report.window,
-        seed=preset.environment.random_seed,
-        engine=preset.environment.engine,
-        processes=preset.report.processes,
-        data=source.describe(),
-        progress=sys.stderr,
-    )
-    judged = read_bundle(bundle)
-    policy = evaluations[0]
-    kpis = {"score": policy.score.score, "index5": policy.score.index5, **policy.kpis}
-    write_bundle(bundle, manifest=replace(judged.manifest, kpis=kpis), models=judged.models)
-    write_report(folder, evaluations, command=command, data=source.describe(), training=training)
-    print(kpi_table(evaluations))
-    print("Everything is over the same community without control; lower is better.")
-    communities = len(preset.environment.communities or ())
-    print(f"The policy was trained on these buildings{', and on other communities too' if communities > 1 else ''}.\n")
-    for what, name in (
-        ("report", "report.md"),
-        ("numbers", "report.json"),
-        ("pictures", "figures"),
-        ("checkpoint", result.best.name),
-        ("bundle", "bundle"),
-        ("progress", "progress.csv"),
-    ):
-        print(f"{what:<11}{folder / name}")
+    table = check_data(local, _say)
+    if stopped is not None:
+        require_community(stopped, table)
+        if stopped.description["data"]["sha256"] != source.sha256:
+            _say("Warning: the data differ from those that the run was started with; the replay holds hours of those, too.")
+    folder.mkdir(parents=True, exist_ok=stopped is not None)
+    write_json(folder / RUN, description)
+    result = train(local, folder, description, _say, stopped=stopped)
+    _say(f"Training ended {result.ended}.")
+    if result.interrupted:
+        _say(f"Go on with it by: rllib-citylearn train --resume {shlex.quote(str(folder))}")
+    if result.fault is None or result.best.name == BEST:
+        report_run(result, preset, local, source, command, data)
+    if result.fault is not None:
+        print(f"rllib-citylearn train: {result.fault}", file=sys.stderr)
+        return 1
     print("\nServe it with: make serve")
     return 0
 
@@ -143,31 +118,74 @@ def _at_hand(environment: Any) -> Any:
     return replace(environment, communities=parts)
 
 
-def _steps(window: tuple[int, int] | None) -> str:
-    return "all time steps" if window is None else f"time steps {window[0]} to {window[1]}"
+def _new_folder(args: argparse.Namespace, preset: Preset) -> Path:
+    folder: Path = args.runs / (args.name or f"{preset.name}-{datetime.now(UTC):%Y%m%d-%H%M%S}")
+    if folder.exists():
+        raise ConfigError(f"There is a run at {folder} already; give another --name, or go on with it by --resume {folder}.")
+    return folder
 
 
-def _with_options(preset: Any, args: argparse.Namespace) -> Any:
-    """The preset with what the command line overrides."""
-    if args.data is not None:
-        preset = replace(preset, environment=replace(preset.environment, dataset=args.data))
-    if args.engine is not None:
-        preset = replace(preset, environment=replace(preset.environment, engine=args.engine))
-    if args.minutes is not None:
-        if not args.minutes > 0:
-            raise ConfigError(f"--minutes is {args.minutes:g}; give a number above 0.")
-        preset = replace(preset, stop=replace(preset.stop, minutes=args.minutes))
-    if args.seed is not None:
-        preset = replace(preset, seed=args.seed)
+def _stopped(args: argparse.Namespace) -> Stopped | None:
+    """The run to go on with, if that was asked for."""
+    from rllib_citylearn.algorithm.resuming import read_stopped
+
+    if args.resume is None:
+        if args.preset is None:
+            raise ConfigError("Give a preset (see tune_configs/), or --resume and the folder of a run.")
+        return None
+    fixed = [name for name in ("engine", "seed", "name") if getattr(args, name) is not None]
+    if fixed:
+        raise ConfigError(
+            f"--{fixed[0]} can't change when a run goes on; leave it out, or start a new run. --minutes, --env-runners, "
+            "--learners and --data (where the same data lie) can."
+        )
+    return read_stopped(args.resume)
+
+
+def _preset(args: argparse.Namespace, stopped: Stopped | None) -> Preset:
+    """The preset of the command line, or of the run that goes on, with what the command line overrides."""
+    from rllib_citylearn.algorithm.preset import Preset
+    from rllib_citylearn.algorithm.resuming import require_resumable
+    from rllib_citylearn.algorithm.stopping import limit_reached
+
+    given = Preset.read(args.preset) if stopped is None or args.preset is not None else stopped.preset
+    preset = _with_options(given, args)
+    if stopped is not None:
+        require_resumable(stopped, preset)
+        reached = limit_reached(preset.stop, stopped.progress)
+        if reached:
+            raise ConfigError(
+                f"The run {stopped.folder} has ended {reached}; to go on, give more --minutes than the "
+                f"{stopped.progress.seconds / 60.0:.1f} it has had, or a preset with higher limits in `stop`."
+            )
     return preset
 
 
-def _command(args: argparse.Namespace) -> str:
-    """The command line that repeats this run."""
-    words = ["rllib-citylearn", "train", str(args.preset)]
-    for option in ("data", "engine", "minutes", "seed", "name"):
+def _with_options(preset: Preset, args: argparse.Namespace) -> Preset:
+    """The preset with what the command line overrides, checked again as a whole."""
+    values = preset.to_dict()
+    if args.minutes is not None and not args.minutes > 0:
+        raise ConfigError(f"--minutes is {args.minutes:g}; give a number above 0.")
+    for option, section, key in (
+        ("data", "environment", "dataset"),
+        ("engine", "environment", "engine"),
+        ("minutes", "stop", "minutes"),
+        ("env_runners", "runners", "num_env_runners"),
+        ("learners", "runners", "num_learners"),
+    ):
         if getattr(args, option) is not None:
-            words += [f"--{option}", str(getattr(args, option))]
+            values[section][key] = getattr(args, option)
+    if args.seed is not None:
+        values["seed"] = args.seed
+    return type(preset).from_dict(values)
+
+
+def _command(args: argparse.Namespace) -> str:
+    """The command line that repeats this run, or this part of it."""
+    words = ["rllib-citylearn", "train"] + ([str(args.preset)] if args.preset is not None else [])
+    for option in ("resume", "data", "engine", "minutes", "seed", "env_runners", "learners", "name"):
+        if getattr(args, option) is not None:
+            words += [f"--{option.replace('_', '-')}", str(getattr(args, option))]
     return shlex.join(words)
 
 

@@ -7,6 +7,7 @@ RLlib pickles parts of it, so load only checkpoints that you or your cluster mad
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 RUN = "run.json"
 CHECKSUMS = "SHA256SUMS"
+_RECORD = Path("trained_on") / "state.pkl"
 _MODULE = Path("learner_group") / "learner" / "rl_module" / COMMUNITY
 
 
@@ -105,6 +107,17 @@ def read_run(path: Path) -> dict[str, Any]:
         return {}
     content: dict[str, Any] = json.loads(file.read_text())
     return content
+
+
+def read_record(path: Path) -> Mapping[str, Any] | None:
+    """Whom a checkpoint was trained on (``algorithm.community_record``); None in checkpoints that don't say."""
+    if not (path / _RECORD).is_file():
+        return None
+    try:
+        record: Mapping[str, Any] = pickle.loads((path / _RECORD).read_bytes())["agents"]
+    except Exception as error:  # unpickling can fail in any way
+        raise CheckpointError(f"The checkpoint {path} can't be read ({error!r}); it may be damaged.") from error
+    return record
 
 
 def export_checkpoint(

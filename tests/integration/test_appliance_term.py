@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rllib_citylearn.algorithm.data_check import check_data
 from rllib_citylearn.algorithm.preset import Preset
-from rllib_citylearn.algorithm.training import check_data
 from rllib_citylearn.env.citylearn_env import make_citylearn_env
 from rllib_citylearn.env.config import CommunityEnvConfig
 from rllib_citylearn.env.no_control import no_control

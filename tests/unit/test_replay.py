@@ -37,6 +37,8 @@ def episode(number: int, steps: int, terminated: bool = False, infos: bool = Tru
     for t in range(steps):
         actions = {a: np.full(env.action_spaces[a].shape, k / 10 - t, np.float32) for a, k in NUMBERS.items()}
         observations, rewards, _, _, info = env.step(actions)
+        if not infos:  # agents with rewards of their own, whose mean is the team's
+            rewards = {agent: info[agent]["building_reward"] + info[agent]["district_reward"] for agent in NUMBERS}
         last = t == steps - 1
         result.add_env_step(
             observations,
@@ -98,6 +100,32 @@ def test_ring_and_n_step_never_mix_episodes(n):
     assert replay.added == sum(lengths.values())
 
 
+@pytest.mark.parametrize("terminated", [False, True])
+def test_agents_that_say_themselves_how_they_end_are_believed(terminated):
+    """As in PettingZoo: every agent has its own flags, and RLlib takes agents that are all done for terminated."""
+    observation_spaces, action_spaces = spaces()
+    agents = list(observation_spaces)
+    done = dict.fromkeys([*agents, "__all__"], True)
+    running = dict.fromkeys(done, False)
+    made = MultiAgentEpisode(
+        observation_space=observation_spaces, action_space=action_spaces, agent_to_module_mapping_fn=community_of_agent
+    )
+    first = {agent: np.zeros(space.shape, np.float32) for agent, space in observation_spaces.items()}
+    made.add_env_reset(observations=first)
+    made.add_env_step(
+        observations=first,
+        actions={agent: np.zeros(space.shape, np.float32) for agent, space in action_spaces.items()},
+        rewards=dict.fromkeys(agents, 1.0),
+        terminateds=done if terminated else running,
+        truncateds=running if terminated else done,
+        infos={agent: {} for agent in agents},
+    )
+    assert made.is_terminated, "RLlib now tells the two apart by itself"
+    replay = JointReplay(10, layout(), seed=0)
+    replay.add([made])
+    assert replay.sample(4, 1, 0.5)["discount"] == pytest.approx(0.0 if terminated else 0.5)
+
+
 def test_every_stored_transition_is_drawn_equally_often():
     replay = JointReplay(64, layout(), seed=0)
     replay.add([episode(0, 10), episode(1, 30)])
@@ -117,17 +145,16 @@ def test_an_episode_longer_than_the_ring_keeps_its_end():
     assert batch["obs"][:, replay.layout.agents.index("Building_2"), 2].min() >= 50 - 16
 
 
-def test_environments_without_parts_put_the_team_reward_into_the_district():
-    replay = JointReplay(64, layout(), seed=0)
-    one = episode(0, 10, infos=False)
-    replay.add([one])
-    batch = replay.sample(20, 1, 0.9)
-    assert not batch["building_rewards"].any()
-    times = batch["obs"][:, replay.layout.agents.index("Building_2"), 2]
-    team = np.mean([1000.0 * k for k in NUMBERS.values()])
-    # building_reward grows by 1 with t, district_reward falls by 1: the team's mean stays.
-    assert np.allclose(batch["district_reward"], team)
-    assert len(np.unique(times)) > 3
+def test_environments_without_parts_have_the_same_team_reward_in_the_agents_own():
+    with_parts, without = (JointReplay(64, layout(), seed=0) for _ in range(2))
+    with_parts.add([episode(0, 10)])
+    without.add([episode(0, 10, infos=False)])
+    named, own = with_parts.sample(20, 1, 0.9), without.sample(20, 1, 0.9)
+    assert np.array_equal(named["obs"], own["obs"])
+    assert len(np.unique(own["obs"][:, 0, 2])) > 3
+    assert np.allclose(own["building_rewards"], [1000.0 * NUMBERS[agent] for agent in without.layout.agents])
+    team = named["building_rewards"].mean(1) + named["district_reward"]
+    assert np.allclose(own["building_rewards"].mean(1) + own["district_reward"], team)
 
 
 @pytest.mark.parametrize("larger", [0, 25])

@@ -34,7 +34,8 @@ def episode_fragment(episode: Any, layout: JointLayout) -> JointFragment:
         layout.place_action(agent, i, np.stack(of_agent.get_actions(slice(0, steps))), actions)
     building, district = _rewards(episode, layout, steps)
     terminated = np.zeros((steps, 1), bool)
-    terminated[-1] = bool(episode.is_terminated)
+    # RLlib also calls an episode terminated whose agents are all done, if only because time was up; values go on there.
+    terminated[-1] = bool(episode.is_terminated) and not episode.is_truncated
     return JointFragment(
         observations=observations[:, None],
         actions=actions[:, None],
@@ -46,11 +47,15 @@ def episode_fragment(episode: Any, layout: JointLayout) -> JointFragment:
 
 
 def _rewards(episode: Any, layout: JointLayout, steps: int) -> tuple[Singles, Singles]:
-    """Buildings' ``[T, N]`` and district's ``[T]`` rewards; an environment that names no parts has only the latter."""
+    """Buildings' ``[T, N]`` and district's ``[T]`` rewards.
+
+    In an environment that names no parts each agent's reward is its own part: their mean is the same team reward, and a
+    value for each has more to learn from than their sum.
+    """
     agents = [episode.agent_episodes[agent] for agent in layout.agents]
     infos = [agent.get_infos(slice(1, steps + 1)) for agent in agents]
     if all("building_reward" in info and "district_reward" in info for info in infos[0]):
         building = np.array([[info["building_reward"] for info in of_agent] for of_agent in infos], np.float32).T
         return building, np.array([info["district_reward"] for info in infos[0]], np.float32)
     rewards = np.array([agent.get_rewards(slice(0, steps)) for agent in agents], np.float32)
-    return np.zeros(rewards.T.shape, np.float32), rewards.mean(0)
+    return rewards.T, np.zeros(steps, np.float32)
