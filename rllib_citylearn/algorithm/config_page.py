@@ -54,6 +54,7 @@ _RANGES = (
     re.compile(r" \(((?:>=|>) [^)]+)\)"),
     re.compile(r"(?:, in|, within|,) ([\[(]-?[\d.]+, -?[\d.]+[\])])"),
     re.compile(r"\b(-?[\d.]+ to -?[\d.]+)\b"),
+    re.compile(r" \((any number)\)"),
 )
 _QUOTED = re.compile(r"``([\w+-]+)``")
 

@@ -31,8 +31,8 @@ class StopConfig:
         minutes: wall-clock minutes of training (> 0), over all starts of a resumed run.
         env_steps: environment steps (>= 1); None sets no limit.
         updates: gradient steps (>= 1); None sets no limit.
-        target_score: a validation whose objective is at or below it ends the run; the objective is the score where nobody
-            but batteries is served (``algorithm.objective``). None sets no target.
+        target_score: a validation whose objective is at or below it (any number) ends the run; the objective is the score
+            where nobody but batteries is served (``algorithm.objective``). None sets no target.
         patience_minutes: minutes of training (> 0) without a better validation that end the run; None waits for ever.
         patience_validations: validations in a row (>= 1), none of them better, that end the run; None waits for ever.
     """

@@ -113,9 +113,9 @@ def test_the_objective_is_what_the_compiled_engine_pays_for_the_same_policy(algo
 
 def test_simulated_hours_keep_their_digits_where_networks_compute_with_half_of_them(algorithm, monkeypatch):
     learner = learner_of(algorithm)
-    monkeypatch.setattr(expansion, "act", lambda module, observed, kept, **rest: observed[..., :1] * 0.0 + 0.5)
+    monkeypatch.setattr(expansion, "act", lambda module, observed, kept, **masks: observed[..., :1] * 0.0 + 0.5)
     nothing = Value(torch.zeros(8, 3), torch.zeros(8))
-    monkeypatch.setattr(expansion, "smaller_value", lambda critics, observations, actions, *rest: nothing)
+    monkeypatch.setattr(expansion, "smaller_value", lambda critics, observations, actions: nothing)
     batch = tensors(algorithm, 64)
     exact = learner._expansion(learner.community, batch, 1.0, torch.Generator().manual_seed(0))
     with torch.autocast("cpu", dtype=torch.bfloat16):

@@ -43,7 +43,7 @@ def test_presets_are_taken_and_say_something_else_than_the_defaults(text: str) -
 
 def test_there_are_as_many_as_the_page_shows() -> None:
     assert len(ablations()) == 11
-    assert len(blocks("yaml")) == PAGE.count("```yaml") == 5
+    assert len(blocks("yaml")) == PAGE.count("```yaml") == 6
     assert len(blocks("python")) == PAGE.count("```python") == 5
 
 
