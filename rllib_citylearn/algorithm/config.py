@@ -11,7 +11,7 @@ from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 from rllib_citylearn.algorithm.connectors import joint_env_to_module, joint_module_to_env
 from rllib_citylearn.algorithm.learning_rates import learning_rate_fault
 from rllib_citylearn.algorithm.names import COMMUNITY, community_of_agent
-from rllib_citylearn.algorithm.requirements import require_gpus, require_model
+from rllib_citylearn.algorithm.requirements import refuse_compiled_learner, require_gpus, require_model
 from rllib_citylearn.algorithm.runner_choice import runner_class
 from rllib_citylearn.algorithm.vector_runner import CommunityVectorRunner
 from rllib_citylearn.errors import ConfigError
@@ -165,6 +165,7 @@ class CooperativeMADDPGConfig(AlgorithmConfig):
         self._require_playable_communities()
         require_gpus(self)
         require_model(self)
+        refuse_compiled_learner(self)
         batch = self.total_train_batch_size
         fragment = int(self.rollout_fragment_length) * self.num_envs_per_env_runner
         simulated = self.model_horizon > 0

@@ -55,3 +55,19 @@ def require_model(config: Any) -> None:
             f"model_horizon is {config.model_horizon}, but only CityLearnMultiAgentEnv on the engine 'fast', without a "
             "central agent, can be simulated on; set model_horizon to 0 for classic MADDPG, or change env_config."
         )
+
+
+def refuse_compiled_learner(config: Any) -> None:
+    """Refuse RLlib's way of compiling learners, which would compile a forward pass that ours never makes.
+
+    Args:
+        config: an ``AlgorithmConfig``.
+
+    Raises:
+        ConfigError: ``torch_compile_learner`` is set.
+    """
+    if config.torch_compile_learner:
+        raise ConfigError(
+            "torch_compile_learner is True, but the losses of CooperativeMADDPG call the networks themselves, which RLlib "
+            "does not compile; leave it out."
+        )

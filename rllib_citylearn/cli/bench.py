@@ -47,8 +47,8 @@ def add_parser(subparsers: Any) -> None:
         "learner",
         help="the learner beside a plain MADDPG",
         description=(
-            "Update on batches of 256 rows on one thread, from arrays to moved targets: 17 buildings with hidden 128 "
-            "and 256, actors shared and separate, coordinator on and off, in turn with a plain MADDPG of one actor and one "
+            "Update on batches of 256 rows on one thread, from arrays to moved targets: 17 buildings with hidden 128 and "
+            "256, actors shared and separate, coordinator on and off, in turn with a plain MADDPG of one actor and one "
             "critic a building; then 68 and 272 buildings; then 24 simulated hours, of the data set. Other rows are made up."
         ),
     )
