@@ -206,7 +206,7 @@ def test_rules_follow_the_devices_of_all_communities(player):
 def test_what_cannot_be_played_together_is_refused(mixed, env_config):
     parts = [{"window": (700, 780)}, {"window": (700, 760)}]
     unequal = {**env_config, "buildings": "1", "episode_steps": None, "starts": None, "communities": parts}
-    with pytest.raises(ConfigError, match="episodes of 59, 79 steps, but .* set episode_steps to 59 or fewer"):
+    with pytest.raises(ConfigError, match=r"episodes of 59, 79 steps, but .* set episode_steps to 59 or fewer"):
         LockstepCommunities(CommunityEnvConfig.from_dict(unequal), 2)
     for given, copies, message in (
         (mixed, 2, r"3 communities and variants=1, but num_envs_per_env_runner is 2"),
