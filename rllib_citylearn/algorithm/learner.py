@@ -138,7 +138,7 @@ class CooperativeMADDPGLearner(TorchLearner):
         """Refuse to learn from what is no number."""
         if not torch.isfinite(value):
             raise TrainingError(
-                f"The {what} is {float(value)} after {self._gradient_steps} gradient steps. Lower the learning rates or set "
+                f"The {what} is {value.item()} after {self._gradient_steps} gradient steps. Lower the learning rates or set "
                 "grad_clip, and go on from the last checkpoint, which holds weights from before."
             )
 

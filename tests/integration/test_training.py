@@ -181,7 +181,7 @@ def test_a_run_stopped_by_sigterm_goes_on_where_it_was(values: dict[str, Any], t
     assert algorithm._updates == stopped.progress.updates
     algorithm.stop()
 
-    more = stopped.progress.seconds / 60.0 + 0.1
+    more = stopped.progress.seconds / 60.0 + 0.05
     done = subprocess.run(
         [*command, "--resume", str(folder), "--minutes", f"{more:.3f}", "--env-runners", "1"],
         env=environment,
