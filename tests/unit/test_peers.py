@@ -14,8 +14,10 @@ from benchmarks.peers import compare
 from benchmarks.peers.compare import BEGIN, END, page, run_all, table
 from benchmarks.peers.rules import dispatched, nearest, still
 from benchmarks.peers.run import Result
+from benchmarks.peers.spread_ours import model_config
 from rllib_citylearn.errors import UserError
 from rllib_citylearn.files import write_json
+from rllib_citylearn.modules.config import CommunityModuleConfig
 
 ROOT = Path(__file__).parents[2]
 
@@ -93,6 +95,13 @@ def test_a_script_says_what_is_not_installed(script):
     assert "Not installed here" in done.stderr
     assert "benchmarks/peers/requirements.txt" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("coordinator", [True, False])
+def test_our_settings_are_those_that_the_networks_know(coordinator):
+    settings = CommunityModuleConfig.from_dict(model_config(coordinator, 1_000))
+    assert (settings.coordinator != "none") == coordinator
+    assert settings.noise_anneal_steps == 500
 
 
 def test_runs_that_are_there_are_not_made_again_and_failures_are_named(tmp_path, monkeypatch):
