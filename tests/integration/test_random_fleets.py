@@ -13,6 +13,7 @@ from ray.rllib.env.env_context import EnvContext
 from rllib_citylearn.datasets.fleets.laying import FLEET_FILE
 from rllib_citylearn.datasets.synthetic import SyntheticSpec, make_community
 from rllib_citylearn.env import CityLearnMultiAgentEnv, CommunityEnvConfig
+from rllib_citylearn.env.lockstep import LockstepCommunities
 from rllib_citylearn.errors import ConfigError
 
 
@@ -106,3 +107,18 @@ def test_unlike_chargers_need_padded_spaces(homes):
 def test_a_fleet_that_cannot_be_is_said_in_a_sentence(fleet, sentence):
     with pytest.raises(ConfigError, match=sentence):
         CommunityEnvConfig.from_dict({"random_fleet": fleet})
+
+
+def test_fleets_are_played_side_by_side(homes):
+    """One batch for all variants: each has the chargers of its own fleet, on common columns."""
+    env = LockstepCommunities(CommunityEnvConfig.from_dict({**homes, "variants": 2}), 2)
+    tables = [vector.features for vector in env.vectors]
+    assert tables[0].columns == tables[1].columns
+    assert tables[0].actions == tables[1].actions
+    assert not np.array_equal(env.action_mask[0], env.action_mask[1]), "the other home has the charger"
+    env.reset()
+    for _ in range(homes["episode_steps"]):
+        hour = env.step(np.ones((2, *env.action_shape)))
+    assert hour.ended
+    for e, table in enumerate(tables):
+        assert not hour.observations[e][~table.observation_mask].any()
