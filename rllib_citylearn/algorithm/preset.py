@@ -251,7 +251,7 @@ LIMITS: tuple[Limit, ...] = (
     ("runners.num_envs_per_env_runner", "at least 1", lambda copies: copies >= 1),
     ("runners.rollout_fragment_length", "at least 1", lambda hours: hours >= 1),
     ("runners.num_learners", "0 or more", lambda learners: learners >= 0),
-    ("runners.num_gpus_per_learner", "0 or more", lambda gpus: gpus >= 0),
+    ("runners.num_gpus_per_learner", "from 0 to 1,024", lambda gpus: 0 <= gpus <= 1024),
     ("stop.minutes", "a number above 0", lambda minutes: 0 < minutes < float("inf")),
     ("stop.env_steps", "at least 1", lambda steps: steps >= 1),
     ("stop.updates", "at least 1", lambda updates: updates >= 1),

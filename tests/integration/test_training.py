@@ -182,13 +182,8 @@ def test_a_run_stopped_by_sigterm_goes_on_where_it_was(values: dict[str, Any], t
     algorithm.stop()
 
     more = stopped.progress.seconds / 60.0 + 0.05
-    done = subprocess.run(
-        [*command, "--resume", str(folder), "--minutes", f"{more:.3f}", "--env-runners", "1"],
-        env=environment,
-        timeout=280,
-        check=False,
-    )
-    assert done.returncode == 0
+    values = {**stopped.preset.to_dict(), "stop": {"minutes": more}, "runners": {"num_env_runners": 1}}
+    train(Preset.from_dict(values), folder, stopped.description, lambda line: None, stopped=stopped)
     after = (folder / "progress.csv").read_text().splitlines()
     assert after[: len(rows_before)] == rows_before
     rows = list(csv.DictReader(after))
