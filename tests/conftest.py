@@ -17,17 +17,6 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 prepare_environment()  # before any test module imports Ray
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several workers (``pytest -n 2``) each takes whole files, whose tests share what they build.
-
-    All files whose tests share one Ray go to one worker, so that it is started once.
-    """
-    with_ray = {item.path for item in items if "ray_session" in getattr(item, "fixturenames", ())}
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("ray" if item.path in with_ray else str(item.path)))
-
-
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 

@@ -111,12 +111,13 @@ def test_separate_actors_are_as_many_networks(observations):
     policy = trained_like(Policy(layout(), CommunityModuleConfig(actors="separate", rule="none")))
     hints = policy.hints(observations)
     linear = [layer for layer in policy.actor.trunk if isinstance(layer, SeparateLinear)]
+    (head,) = policy.actor.head
     for n in range(N):
-        x = torch.cat([observations, hints], -1)[:, n]
-        for k, layer in enumerate(linear):
-            x = x @ layer.weight[n] + layer.bias[n]
-            x = torch.relu(x) if k < len(linear) - 1 else torch.tanh(x)
-        assert torch.allclose(policy(observations)[:, n], x, atol=1e-6)
+        seen = x = torch.cat([observations, hints], -1)[:, n]
+        for layer in linear:
+            x = torch.relu(x @ layer.weight[n] + layer.bias[n])
+        action = torch.tanh(torch.cat([x, seen], -1) @ head.weight[n] + head.bias[n])
+        assert torch.allclose(policy(observations)[:, n], action, atol=1e-6)
     same = observations[:, :1].expand_as(observations)
     assert policy.actor(same, hints).flatten(1).std(1).min() > 1e-3, "one observation, as many answers as buildings"
     with pytest.raises(ConfigError, match=r"separate actors for 5 buildings, but 4"):
