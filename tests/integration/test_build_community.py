@@ -46,7 +46,7 @@ def test_a_hundred_buildings_train(tmp_path: Path, ray_session: None) -> None:
         after = _weights(algorithm)
     finally:
         algorithm.stop()
-    assert len(algorithm.env_runner.env.envs[0].unwrapped.possible_agents) == 100
+    assert len(algorithm.env_runner.env.agents) == 100
     assert result["env_steps"] >= 24
     assert result["updates"] > 0
     assert np.isfinite(result["team_return"])
