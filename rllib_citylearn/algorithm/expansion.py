@@ -20,10 +20,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from ray.rllib.core.columns import Columns
 from torch import Tensor
 
 from rllib_citylearn.algorithm.losses import Value, returns_to_go, smaller_value
-from rllib_citylearn.algorithm.names import COMMUNITY_INDEX
+from rllib_citylearn.algorithm.names import COMMUNITY_INDEX, STATES
 from rllib_citylearn.env.config import CommunityEnvConfig
 from rllib_citylearn.env.members import Member, members
 from rllib_citylearn.env.vector_env import CommunityVectorEnv
@@ -95,7 +96,7 @@ class ValueExpansion:
             reward_scale: factor on rewards.
             generator: of hint dropout and of vehicles' journeys.
         """
-        states, observations = batch["states"], batch["obs"]
+        states, observations = batch[STATES], batch[Columns.OBS]
         k = int(batch[COMMUNITY_INDEX][0]) if COMMUNITY_INDEX in batch else 0
         simulated = self._simulated[k]
         usable = states[:, 0] <= simulated.latest
@@ -108,7 +109,7 @@ class ValueExpansion:
         # Rows of replay are as wide as the largest community.
         own, observed = states[chosen, : rows.size], observations[chosen, : len(mask)]
         state = rows.unpack(own, observed, hours=self._hours, generator=generator)
-        kept = _kept_hints(module, len(chosen), generator, states.device)
+        kept = kept_hints(module, len(chosen), generator, states.device)
         seen: list[Tensor] = []
         done: list[Tensor] = []
 
@@ -158,8 +159,8 @@ def act(
     return actions
 
 
-def _kept_hints(module: CommunityRLModule, rows: int, generator: torch.Generator, device: torch.device) -> Tensor | None:
-    """Which stretches have hints, ``[rows, 1, 1]``: a lost coordinator stays lost for a while."""
+def kept_hints(module: CommunityRLModule, rows: int, generator: torch.Generator, device: torch.device) -> Tensor | None:
+    """Which rows, or stretches that begin with them, have hints, ``[rows, 1, 1]``; None is all (``hint_dropout``)."""
     if not (module.settings.hint_dropout and module.policy.hint_size):
         return None
     return (torch.rand(rows, 1, 1, generator=generator, device=device) >= module.settings.hint_dropout).float()

@@ -18,7 +18,7 @@ from ray.rllib.core.columns import Columns
 from ray.rllib.core.learner.torch.torch_learner import TorchLearner
 from torch import Tensor
 
-from rllib_citylearn.algorithm.expansion import Expansion, ValueExpansion, act
+from rllib_citylearn.algorithm.expansion import Expansion, ValueExpansion, act, kept_hints
 from rllib_citylearn.algorithm.gradients import all_finite, average_over_learners
 from rllib_citylearn.algorithm.losses import (
     Value,
@@ -211,7 +211,7 @@ class CooperativeMADDPGLearner(TorchLearner):
         rule = module.policy.actor.rule
         clones = config.cloning_weight and IS_DEMONSTRATION in batch
         if expansion is None or clones or (config.rule_weight and rule is not None):
-            kept = self._kept_hints(module, len(observations))
+            kept = kept_hints(module, len(observations), self._random, self._device)
             actions = act(module, observations, kept, present, batch.get(ACTION_MASK))
         # Frozen, not detached: the gradient has to pass through the critic to the actions, but not into its weights.
         critic = module.critics[0]
@@ -231,13 +231,6 @@ class CooperativeMADDPGLearner(TorchLearner):
             loss = loss + config.cloning_weight * self._cloning_loss(module, batch, actions)
         critic.requires_grad_(True)
         return loss
-
-    def _kept_hints(self, module: CommunityRLModule, rows: int) -> Tensor | None:
-        """Which rows have hints, ``[rows, 1, 1]``; None is all."""
-        if not (module.settings.hint_dropout and module.policy.hint_size):
-            return None
-        drawn = torch.rand(rows, 1, 1, generator=self._random, device=self._device)
-        return (drawn >= module.settings.hint_dropout).float()
 
     def _cloning_loss(self, module: CommunityRLModule, batch: Batch, actions: Tensor) -> Tensor:
         """What the policy does otherwise than the demonstrations, where the critic finds theirs better (Q-filter)."""

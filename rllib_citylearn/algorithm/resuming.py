@@ -23,8 +23,6 @@ PROGRESS = "progress"
 
 _FIXED = ("name", "seed", "environment", "model")
 
-_STRETCHES = ("validation.starts", "validation.episode_steps")
-
 
 @dataclass(frozen=True)
 class Stopped:
