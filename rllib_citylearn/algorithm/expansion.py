@@ -29,7 +29,7 @@ from rllib_citylearn.env.config import CommunityEnvConfig
 from rllib_citylearn.env.members import Member, members
 from rllib_citylearn.env.vector_env import CommunityVectorEnv
 from rllib_citylearn.modules.community_module import CommunityRLModule
-from rllib_citylearn.modules.networks import zero_absent
+from rllib_citylearn.modules.foresight import Foresight
 from rllib_citylearn.simulator.differentiable import DifferentiableCommunity, State
 from rllib_citylearn.simulator.differentiable.rows import StateRows
 
@@ -110,53 +110,35 @@ class ValueExpansion:
         own, observed = states[chosen, : rows.size], observations[chosen, : len(mask)]
         state = rows.unpack(own, observed, hours=self._hours, generator=generator)
         kept = kept_hints(module, len(chosen), generator, states.device)
+        community = simulated.community
+        observed = community.foreseen(state, self._hours + 1)
+        ahead = Foresight(module.policy, observed, community.changing)
         seen: list[Tensor] = []
         done: list[Tensor] = []
 
-        def policy(observed: Tensor, state: State) -> Tensor:
-            actions = act(module, observed, kept, action_mask=mask)
-            seen.append(observed.detach())
-            done.append(actions.detach())
-            return actions
+        def policy(values: Tensor, state: State) -> Tensor:
+            seen.append(values)
+            done.append(ahead.actions(len(done), values, kept) * mask)
+            return done[-1]
 
-        end, outcome = simulated.community.rollout(state, policy, self._hours)
+        end, outcome = community.rollout(state, policy, self._hours, partly=True)
         assert outcome.rewards is not None  # the communities are made with reward tables
-        last = act(module, end.observations, kept, action_mask=mask)
-        final = smaller_value(list(module.target_critics), end.observations, last)
+        last = policy(end.observations, end)
+        # Once for all hours; gradients go on through the last one's alone.
+        observed[:-1].index_copy_(3, community.changing, torch.stack(seen[:-1]).detach())
+        final = smaller_value(
+            list(module.target_critics), observed[-1].index_copy(2, community.changing, end.observations), last
+        )
         team = reward_scale * outcome.rewards.team
         objective = (self._discount[:, None] * team).sum(0) + self._gamma**self._hours * final.team()
         rewards = Value(reward_scale * outcome.rewards.building.detach(), reward_scale * outcome.rewards.district.detach())
         returns = returns_to_go(rewards, Value(final.building.detach(), final.district.detach()), self._gamma)
         return Expansion(
             objective=objective,
-            observations=torch.cat(seen),
-            actions=torch.cat(done),
+            observations=observed[:-1].flatten(0, 1),
+            actions=torch.cat(done[:-1]).detach(),
             returns=Value(returns.building.flatten(0, 1), returns.district.flatten(0, 1)),
         )
-
-
-def act(
-    module: CommunityRLModule,
-    observations: Tensor,
-    kept: Tensor | None,
-    present: Tensor | None = None,
-    action_mask: Tensor | None = None,
-) -> Tensor:
-    """The policy's actions ``[B, N, A]``, with hints only in the rows that ``kept`` ``[B, 1, 1]`` says; None is all.
-
-    Args:
-        module: whose policy acts.
-        observations: ``[B, N, D]``.
-        kept: see above.
-        present: bool ``[B, N]``; None is all.
-        action_mask: ``[B, N, A]`` or ``[N, A]``; None is the module's own.
-    """
-    hints = module.policy.hints(observations, present)
-    if kept is not None:
-        hints = hints * kept
-    mask = module.action_mask if action_mask is None else action_mask
-    actions: Tensor = module.policy.actor(zero_absent(observations, present), hints) * mask
-    return actions
 
 
 def kept_hints(module: CommunityRLModule, rows: int, generator: torch.Generator, device: torch.device) -> Tensor | None:

@@ -18,7 +18,7 @@ from ray.rllib.core.columns import Columns
 from ray.rllib.core.learner.torch.torch_learner import TorchLearner
 from torch import Tensor
 
-from rllib_citylearn.algorithm.expansion import Expansion, ValueExpansion, act, kept_hints
+from rllib_citylearn.algorithm.expansion import Expansion, ValueExpansion, kept_hints
 from rllib_citylearn.algorithm.gradients import all_finite, average_over_learners
 from rllib_citylearn.algorithm.losses import (
     Value,
@@ -212,7 +212,7 @@ class CooperativeMADDPGLearner(TorchLearner):
         clones = config.cloning_weight and IS_DEMONSTRATION in batch
         if expansion is None or clones or (config.rule_weight and rule is not None):
             kept = kept_hints(module, len(observations), self._random, self._device)
-            actions = act(module, observations, kept, present, batch.get(ACTION_MASK))
+            actions = module.act(observations, present, batch.get(ACTION_MASK), kept)
         # Frozen, not detached: the gradient has to pass through the critic to the actions, but not into its weights.
         critic = module.critics[0]
         critic.requires_grad_(False)

@@ -67,15 +67,23 @@ class CommunityRLModule(TorchRLModule, InferenceOnlyAPI, TargetNetworkAPI):
         """(network, target) pairs."""
         return [(self.policy, self.target_policy), (self.critics, self.target_critics)]
 
-    def act(self, observations: Tensor, present: Tensor | None = None, action_mask: Tensor | None = None) -> Tensor:
+    def act(
+        self,
+        observations: Tensor,
+        present: Tensor | None = None,
+        action_mask: Tensor | None = None,
+        kept: Tensor | None = None,
+    ) -> Tensor:
         """Joint observations ``[B, N, D]`` to joint actions ``[B, N, A]`` without noise.
 
         Args:
             observations: encoded.
             present: bool ``[B, N]``: which buildings are there; None is all.
             action_mask: ``[B, N, A]``: 1 where a building has the action; None is the module's own community.
+            kept: as in ``Policy.forward``.
         """
-        actions: Tensor = self.policy(observations, present) * (self.action_mask if action_mask is None else action_mask)
+        mask = self.action_mask if action_mask is None else action_mask
+        actions: Tensor = self.policy(observations, present, kept) * mask
         return actions
 
     @torch.no_grad()

@@ -10,23 +10,19 @@ the buildings that are there; absent ones neither attend nor are attended to, an
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from rllib_citylearn.modules.config import CoordinatorKind
+from rllib_citylearn.modules.rule import StartingRule
 from rllib_citylearn.modules.standardisation import Standardisation
 
 
-def mlp(*sizes: int, buildings: int | None = None) -> nn.Sequential:
-    """Linear layers of the given sizes with ReLU between them; with ``buildings``, one stack for each of so many."""
-    layers: list[nn.Module] = []
-    for k, (inputs, outputs) in enumerate(pairwise(sizes)):
-        linear = nn.Linear(inputs, outputs) if buildings is None else SeparateLinear(buildings, inputs, outputs)
-        layers += ([nn.ReLU()] if k else []) + [linear]
-    return nn.Sequential(*layers)
+def linear(inputs: int, outputs: int, *, bias: bool = True, buildings: int | None = None) -> nn.Module:
+    """A linear layer; with ``buildings``, one for each of so many."""
+    return nn.Linear(inputs, outputs, bias) if buildings is None else SeparateLinear(buildings, inputs, outputs, bias)
 
 
 def zero_absent(x: Tensor, present: Tensor | None) -> Tensor:
@@ -45,29 +41,76 @@ def masked_mean(x: Tensor, present: Tensor | None) -> Tensor:
 class SeparateLinear(nn.Module):
     """A linear layer for each of N buildings, ``[..., N, inputs]`` to ``[..., N, outputs]``."""
 
-    def __init__(self, buildings: int, inputs: int, outputs: int) -> None:
+    def __init__(self, buildings: int, inputs: int, outputs: int, bias: bool = True) -> None:
         super().__init__()
         bound = 1.0 / math.sqrt(inputs)  # that of nn.Linear
-        self.weight = nn.Parameter(torch.empty(buildings, inputs, outputs).uniform_(-bound, bound))
-        self.bias = nn.Parameter(torch.empty(buildings, outputs).uniform_(-bound, bound))
+        self.weight = nn.Parameter(torch.empty(buildings, outputs, inputs).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(buildings, outputs).uniform_(-bound, bound)) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
         """Each building's row through its own weights."""
-        return torch.einsum("...ni,nio->...no", x, self.weight) + self.bias
+        return apply_linear(x, self.weight, self.bias)
+
+
+def apply_linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """``x`` ``[..., N, inputs]`` through ``weight`` ``[outputs, inputs]``, or ``[N, outputs, inputs]``: one a building."""
+    if weight.ndim == 2:
+        return functional.linear(x, weight, bias)
+    mapped = torch.einsum("...ni,noi->...no", x, weight)
+    return mapped if bias is None else mapped + bias
+
+
+class Entrance(nn.Module):
+    """A network's first layer: observation columns, standardised, through a linear layer.
+
+    Every column has its own share of the sum, so the share of columns that are known hours ahead can be computed for all
+    those hours at once (``known``), and that of the others when they become known (``share``).
+
+    Args:
+        columns, outputs: D and the width of the layer.
+        buildings: as in ``linear``.
+    """
+
+    def __init__(self, columns: int, outputs: int, buildings: int | None = None) -> None:
+        super().__init__()
+        self.standardise = Standardisation(columns)
+        self.layer = linear(columns, outputs, buildings=buildings)
+
+    def forward(self, observations: Tensor) -> Tensor:
+        """``[..., N, D]`` to ``[..., N, outputs]``."""
+        entered: Tensor = self.layer(self.standardise(observations))
+        return entered
+
+    def known(self, observations: Tensor, missing: Tensor) -> Tensor:
+        """``forward`` without the share of the columns ``missing`` ``[k]``, whatever they hold."""
+        entered: Tensor = self.layer(self.standardise(observations).index_fill(-1, missing, 0.0))
+        return entered
+
+    def share(self, values: Tensor, columns: Tensor) -> Tensor:
+        """The share of ``columns`` ``[k]``, of which ``values`` ``[..., N, k]`` are observed."""
+        weight = self.layer.weight.index_select(-1, columns)
+        return apply_linear(self.standardise(values, columns), weight, None)
 
 
 class Attention(nn.Module):
-    """Multi-head attention over buildings (Vaswani et al. 2017; as a critic: Iqbal & Sha 2019, eq. 5-6)."""
+    """Multi-head attention over buildings (Vaswani et al. 2017; as a critic: Iqbal & Sha 2019, eq. 5-6).
 
-    def __init__(self, width: int, heads: int, outputs: int) -> None:
+    Args:
+        width: of the embeddings.
+        inner: of queries, keys and values, all heads together.
+        heads: divide ``inner``.
+        outputs: width of what is read out.
+    """
+
+    def __init__(self, width: int, inner: int, heads: int, outputs: int) -> None:
         super().__init__()
         self.heads = heads
-        self.query_key_value = nn.Linear(width, 3 * width)
-        self.output = nn.Linear(width, outputs)
+        self.query_key_value = nn.Linear(width, 3 * inner)
+        self.output = nn.Linear(inner, outputs)
 
     def forward(self, x: Tensor, present: Tensor | None = None) -> Tensor:
         """``[B, N, width]`` to ``[B, N, outputs]``."""
-        # [B, N, 3, heads, width / heads] to three of [B, heads, N, width / heads].
+        # [B, N, 3, heads, inner / heads] to three of [B, heads, N, inner / heads].
         query, key, value = self.query_key_value(x).unflatten(-1, (3, self.heads, -1)).transpose(-2, -4).unbind(-3)
         mask = None
         if present is not None:
@@ -95,14 +138,17 @@ class Coordinator(nn.Module):
     def __init__(self, observation_size: int, hint_size: int, width: int, heads: int, kind: CoordinatorKind) -> None:
         super().__init__()
         parts = kind.split("+")
-        self.standardise = Standardisation(observation_size)
-        self.embed = nn.Linear(observation_size, width)
-        self.attention = Attention(width, heads, hint_size) if "attention" in parts else None
+        self.entrance = Entrance(observation_size, width)
+        self.attention = Attention(width, width, heads, hint_size) if "attention" in parts else None
         self.field = nn.Linear(width, hint_size) if "mean-field" in parts else None
 
     def forward(self, observations: Tensor, present: Tensor | None = None) -> Tensor:
         """Observations ``[B, N, D]`` to hints ``[B, N, H]`` within [-1, 1]."""
-        embedding = torch.relu(self.embed(self.standardise(zero_absent(observations, present))))
+        return self.hints(self.entrance(zero_absent(observations, present)), present)
+
+    def hints(self, entered: Tensor, present: Tensor | None = None) -> Tensor:
+        """What ``entrance`` gave, ``[B, N, width]``, to hints ``[B, N, H]``."""
+        embedding = torch.relu(entered)
         hints = embedding.new_zeros(())
         if self.attention is not None:
             hints = self.attention(embedding, present)
@@ -128,31 +174,45 @@ class Actor(nn.Module):
         hint_size: int,
         action_size: int,
         hidden: int,
-        rule: nn.Module | None,
+        rule: StartingRule | None,
         reach: float,
         buildings: int | None = None,
     ) -> None:
         super().__init__()
-        seen = observation_size + hint_size
-        self.standardise = Standardisation(observation_size)
-        self.trunk = mlp(seen, hidden, hidden, buildings=buildings)
-        # The last layer sees the inputs, too: what is linear in them, as a share of a forecast, need not be learnt bent.
-        self.head = mlp(hidden + seen, action_size, buildings=buildings)
+        # What is linear in the inputs, as a share of a forecast, need not be learnt bent: they lead to the action, too.
+        self._sizes = (hidden, action_size)
+        self.entrance = Entrance(observation_size, hidden + action_size, buildings)
+        self.hint = linear(hint_size, hidden + action_size, bias=False, buildings=buildings) if hint_size else None
+        self.inner = linear(hidden, hidden, buildings=buildings)
+        self.output = linear(hidden, action_size, buildings=buildings)
         self.rule = rule
         self.reach = reach
-        # A small last layer: the first policy is the rule, whatever the seed.
-        nn.init.uniform_(self.head[-1].weight, -1e-3, 1e-3)
-        nn.init.zeros_(self.head[-1].bias)
+        self._start_at_the_rule()
+
+    @torch.no_grad()
+    def _start_at_the_rule(self) -> None:
+        """Small last weights: the first policy is the rule, whatever the seed."""
+        hidden, _ = self._sizes
+        direct = [self.entrance.layer, self.output] if self.hint is None else [self.entrance.layer, self.hint, self.output]
+        for layer in direct:
+            last = layer.weight if layer is self.output else layer.weight[..., hidden:, :]
+            nn.init.uniform_(last, -1e-3, 1e-3)
+        self.output.bias.zero_()
+        self.entrance.layer.bias[..., hidden:] = 0.0
 
     def forward(self, observations: Tensor, hints: Tensor) -> Tensor:
         """``[..., N, D]`` and ``[..., N, H]`` to actions ``[..., N, A]`` within [-1, 1]; no building sees another's row."""
-        seen = self.standardise(observations)
-        if hints.shape[-1]:
-            seen = torch.cat([seen, hints], -1)
-        correction = torch.tanh(self.head(torch.cat([torch.relu(self.trunk(seen)), seen], -1)))
-        if self.rule is None:
-            return correction
-        return (self.rule(observations) + self.reach * correction).clamp(-1.0, 1.0)
+        rule = None if self.rule is None else self.rule(observations)
+        return self.act(self.entrance(observations), hints, rule)
+
+    def act(self, entered: Tensor, hints: Tensor, rule: Tensor | None) -> Tensor:
+        """What ``entrance`` gave, hints and the rule's actions ``[..., N, A]`` to actions."""
+        if self.hint is not None:
+            entered = entered + self.hint(hints)
+        first, direct = entered.split(self._sizes, -1)
+        bent = self.output(torch.relu(self.inner(torch.relu(first))))
+        correction = torch.tanh(bent + direct)
+        return correction if rule is None else (rule + self.reach * correction).clamp(-1.0, 1.0)
 
 
 class Critic(nn.Module):
@@ -160,22 +220,25 @@ class Critic(nn.Module):
 
     Every building is a token (its observation and action); attention lets a token see the others. ``value`` of a token is
     that building's own cost and carbon to come, the district's value is read from the mean token.
+
+    Queries, keys and values are a quarter as wide as tokens: an update passes the critics nine times, so they, and not the
+    actors, are what it costs.
     """
 
     def __init__(self, observation_size: int, action_size: int, hidden: int, heads: int) -> None:
         super().__init__()
-        self.standardise = Standardisation(observation_size)
-        self.embed = mlp(observation_size + action_size, hidden, hidden)
-        self.attention = Attention(hidden, heads, hidden)
-        self.building = mlp(2 * hidden, hidden, 1)
-        self.district = mlp(2 * hidden, hidden, 1)
+        self.entrance = Entrance(observation_size, hidden)
+        self.action = nn.Linear(action_size, hidden, bias=False)
+        self.attention = Attention(hidden, heads * max(hidden // (4 * heads), 1), heads, hidden)
+        self.inner = nn.Linear(hidden, hidden)
+        self.building = nn.Linear(hidden, 1)
+        self.district = nn.Sequential(nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, 1))
 
     def forward(self, observations: Tensor, actions: Tensor, present: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """``[B, N, D]`` and ``[B, N, A]`` to the buildings' values ``[B, N]`` and the district's ``[B]``."""
-        seen = torch.cat([self.standardise(observations), actions], -1)
-        token = torch.relu(self.embed(zero_absent(seen, present)))
-        attended = torch.relu(self.attention(token, present))
-        joined = torch.cat([token, attended], -1)
+        observations, actions = zero_absent(observations, present), zero_absent(actions, present)
+        token = torch.relu(self.entrance(observations) + self.action(actions))
+        joined = torch.relu(self.inner(token) + self.attention(token, present))
         building = zero_absent(self.building(joined), present).squeeze(-1)
         district = self.district(masked_mean(joined, present)).squeeze(-1)
         if present is not None:
@@ -192,13 +255,16 @@ class IndependentCritic(nn.Module):
 
     def __init__(self, observation_size: int, action_size: int, hidden: int) -> None:
         super().__init__()
-        self.standardise = Standardisation(observation_size)
-        self.building = mlp(observation_size + action_size, hidden, hidden, 1)
+        self.entrance = Entrance(observation_size, hidden)
+        self.action = nn.Linear(action_size, hidden, bias=False)
+        self.inner = nn.Linear(hidden, hidden)
+        self.building = nn.Linear(hidden, 1)
 
     def forward(self, observations: Tensor, actions: Tensor, present: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """``[B, N, D]`` and ``[B, N, A]`` to the buildings' values ``[B, N]`` and zeros ``[B]``."""
-        seen = zero_absent(torch.cat([self.standardise(observations), actions], -1), present)
-        building = zero_absent(self.building(seen), present).squeeze(-1)
+        observations, actions = zero_absent(observations, present), zero_absent(actions, present)
+        token = torch.relu(self.entrance(observations) + self.action(actions))
+        building = zero_absent(self.building(torch.relu(self.inner(token))), present).squeeze(-1)
         return building, building.new_zeros(building.shape[:-1])
 
 

@@ -50,8 +50,13 @@ class Policy(nn.Module):
         hints: Tensor = self.coordinator(observations, present)
         return hints
 
-    def forward(self, observations: Tensor, present: Tensor | None = None) -> Tensor:
+    def forward(self, observations: Tensor, present: Tensor | None = None, kept: Tensor | None = None) -> Tensor:
         """Observations ``[B, N, D]`` to actions ``[B, N, A]`` within [-1, 1], zero for absent buildings.
+
+        Args:
+            observations: encoded.
+            present: bool ``[B, N]``: which buildings are there; None is all.
+            kept: ``[B, 1, 1]``, 0 in rows whose hints are left out; None leaves out none.
 
         Raises:
             ConfigError: separate actors are asked for another number of buildings than their own.
@@ -62,4 +67,5 @@ class Policy(nn.Module):
                 "train with actors='shared' for communities of other sizes."
             )
         observations = zero_absent(observations, present)
-        return zero_absent(self.actor(observations, self.hints(observations, present)), present)
+        hints = self.hints(observations, present)
+        return zero_absent(self.actor(observations, hints if kept is None else hints * kept), present)

@@ -134,10 +134,15 @@ class StartingRule(nn.Module):
     def __init__(self, rules: Sequence[BatteryRule | ChargerRule], actions: Sequence[str]) -> None:
         super().__init__()
         self.rules = nn.ModuleList(rules)
+        self._physical = [rule.physical for rule in rules]
         place = torch.zeros(len(rules), len(actions))
         place[range(len(rules)), [list(actions).index(rule.action) for rule in rules]] = 1.0
         self.place: Tensor
         self.register_buffer("place", place, persistent=False)
+
+    def columns(self) -> Tensor:
+        """The observation columns that the rules read, ``[k]``; some more than once."""
+        return torch.cat([physical.columns for physical in self._physical])
 
     def forward(self, observations: Tensor) -> Tensor:
         return torch.stack([rule(observations) for rule in self.rules], -1) @ self.place

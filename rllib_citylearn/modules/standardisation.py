@@ -39,8 +39,12 @@ class Standardisation(nn.Module):
         self.mean.copy_(mean)
         self.scale.copy_(torch.where(deviation < _CONSTANT, torch.ones_like(deviation), deviation))
 
-    def forward(self, observations: Tensor) -> Tensor:
-        return ((observations - self.mean) / self.scale).clamp(-LARGEST, LARGEST)
+    def forward(self, observations: Tensor, columns: Tensor | None = None) -> Tensor:
+        """``[..., D]`` to the same shape; with ``columns`` ``[k]``, only those are given, ``[..., k]``."""
+        mean, scale = self.mean, self.scale
+        if columns is not None:
+            mean, scale = mean[columns], scale[columns]
+        return ((observations - mean) / scale).clamp(-LARGEST, LARGEST)
 
 
 def column_moments(

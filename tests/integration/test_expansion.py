@@ -17,6 +17,7 @@ from rllib_citylearn.algorithm.names import COMMUNITY_INDEX
 from rllib_citylearn.env import CityLearnMultiAgentEnv
 from rllib_citylearn.env.config import CommunityEnvConfig
 from rllib_citylearn.errors import ConfigError
+from rllib_citylearn.modules.foresight import Foresight
 from tests.small_data import short
 
 pytestmark = pytest.mark.usefixtures("ray_session")
@@ -113,7 +114,7 @@ def test_the_objective_is_what_the_compiled_engine_pays_for_the_same_policy(algo
 
 def test_simulated_hours_keep_their_digits_where_networks_compute_with_half_of_them(algorithm, monkeypatch):
     learner = learner_of(algorithm)
-    monkeypatch.setattr(expansion, "act", lambda module, observed, kept, **masks: observed[..., :1] * 0.0 + 0.5)
+    monkeypatch.setattr(Foresight, "actions", lambda self, hour, values, kept: values[..., :1] * 0.0 + 0.5)
     nothing = Value(torch.zeros(8, 3), torch.zeros(8))
     monkeypatch.setattr(expansion, "smaller_value", lambda critics, observations, actions: nothing)
     batch = tensors(algorithm, 64)
@@ -148,7 +149,7 @@ def test_the_gradient_is_the_slope_of_the_objective(algorithm):
     def objective() -> torch.Tensor:
         return learner._expansion(module, batch, 1.0, torch.Generator().manual_seed(0)).objective.sum()
 
-    bias = module.policy.actor.head[-1].bias
+    bias = module.policy.actor.output.bias
     untouched = bias.detach().clone()
     before = untouched + 0.15  # the rule that the policy starts from puts net loads onto a kink of the reward
     with torch.no_grad():

@@ -118,7 +118,7 @@ def test_infos_say_which_community_a_copy_plays(player):
 
 def test_a_forward_pass_for_all_is_that_of_each(player):
     """Padding changes nothing: a community's actions are those that the policy takes for its observations alone."""
-    torch.nn.init.normal_(player.module[COMMUNITY].policy.actor.head[-1].weight, std=0.3)
+    torch.nn.init.normal_(player.module[COMMUNITY].policy.actor.output.weight, std=0.3)
     module = player.module[COMMUNITY]
     for fragment, vector in zip(player.sample(num_episodes=4, explore=False), player.env.vectors, strict=True):
         observed = torch.from_numpy(fragment.observations[:-1, 0])

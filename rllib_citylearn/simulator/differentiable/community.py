@@ -156,7 +156,7 @@ class DifferentiableCommunity(torch.nn.Module):
             drift_row=row + 1,
             reward=base.new_zeros(count, 0) if self.reward is None else self.reward.start(row),
             net_history_kwh=history,
-            observations=self.observer(row, soc, net, vehicle_soc, tank_soc, made, mean),
+            observations=self.observer(row, self.observer.changing(row, soc, net, vehicle_soc, tank_soc, made, mean)),
         )
 
     def step(self, state: State, actions: torch.Tensor) -> tuple[State, Outcome]:
@@ -175,7 +175,20 @@ class DifferentiableCommunity(torch.nn.Module):
         following, outcome = self.rollout(state, lambda observations, state: actions, 1)
         return following, outcome.hour(0)
 
-    def rollout(self, state: State, policy: Policy, hours: int) -> tuple[State, Outcome]:
+    @property
+    def changing(self) -> torch.Tensor:
+        """Columns of observations that depend on the control, ``[k]``; all others are data."""
+        return self.observer.at
+
+    def foreseen(self, state: State, hours: int) -> torch.Tensor:
+        """What is known of the observations of ``hours`` hours from ``state`` on, ``[hours, E, N, D]``.
+
+        The first are the state's own, the others are the data's, whose columns ``changing`` say nothing.
+        """
+        rows = state.row + torch.arange(1, hours, device=self.device).unsqueeze(1)
+        return torch.cat([state.observations.unsqueeze(0), self.observer.foreseen(rows)])
+
+    def rollout(self, state: State, policy: Policy, hours: int, *, partly: bool = False) -> tuple[State, Outcome]:
         """Several hours with the actions of a policy; cheaper than as many steps, since rewards are computed at the end.
 
         Args:
@@ -183,6 +196,8 @@ class DifferentiableCommunity(torch.nn.Module):
             policy: called with observations ``[E, N, D]`` and the state, which within a rollout remembers nothing for
                 rewards and no history of net loads; returns joint actions ``[E, N, A]``.
             hours: how many, H.
+            partly: give the policy the columns ``changing`` of the observations alone, ``[E, N, k]``, and leave the others,
+                which ``foreseen`` has, out of the hours and of the end.
 
         Returns:
             where the communities stand then, and what the hours gave, each value with H in front.
@@ -194,9 +209,11 @@ class DifferentiableCommunity(torch.nn.Module):
         first, memory = state.row, state.reward
         net_mean = None if self.memory is None else RunningMean(state.net_history_kwh)
         state = replace(state, reward=memory[:, :0], net_history_kwh=state.net_history_kwh[:, :0])
+        if partly:
+            state = replace(state, observations=state.observations.index_select(2, self.changing))
         given = []
         for _ in range(hours):
-            state, hour = self._hour(state, policy(state.observations, state), net_mean)
+            state, hour = self._hour(state, policy(state.observations, state), net_mean, partly)
             given.append(hour)
         if net_mean is not None:
             state = replace(state, net_history_kwh=net_mean.history())
@@ -253,7 +270,9 @@ class DifferentiableCommunity(torch.nn.Module):
                 f"{self.rows - 1 - hours} at the latest."
             )
 
-    def _hour(self, state: State, actions: torch.Tensor, net_mean: RunningMean | None) -> tuple[State, PhysicalHour]:
+    def _hour(
+        self, state: State, actions: torch.Tensor, net_mean: RunningMean | None, partly: bool
+    ) -> tuple[State, PhysicalHour]:
         wanted = (len(state.row), self._buildings, self._actions)
         if actions.shape != wanted:
             raise EngineError(
@@ -293,6 +312,7 @@ class DifferentiableCommunity(torch.nn.Module):
         mean = None
         if self.memory is not None and net_mean is not None:
             mean = net_mean.add(net, self.memory.share.index_select(0, after))
+        seen = self.observer.changing(after, battery_soc, net, vehicle_soc, tank_soc, made, mean)
         following = State(
             row=after,
             origin=state.origin,
@@ -305,7 +325,7 @@ class DifferentiableCommunity(torch.nn.Module):
             drift_row=state.drift_row,
             reward=state.reward,
             net_history_kwh=state.net_history_kwh,
-            observations=self.observer(after, battery_soc, net, vehicle_soc, tank_soc, made, mean),
+            observations=seen if partly else self.observer(after, seen),
         )
         return following, PhysicalHour(net, battery_energy, charged, vehicle_soc)
 

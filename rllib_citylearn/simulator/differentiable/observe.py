@@ -19,6 +19,9 @@ class Observer(torch.nn.Module):
     Args:
         description: the community.
         dtype: of the values.
+
+    Attributes:
+        at: columns that depend on the control, ``[k]``.
     """
 
     def __init__(self, description: CommunityDescription, dtype: torch.dtype) -> None:
@@ -56,7 +59,15 @@ class Observer(torch.nn.Module):
         self._always = [bool((kind == k).any()) for k in range(VEHICLE_SOC)]
         self._shape = (buildings, charger.shape[1])
 
-    def forward(
+    def foreseen(self, rows: torch.Tensor) -> torch.Tensor:
+        """Observations at ``rows`` ``[...]`` of the data, ``[..., N, D]``; zero in the columns ``at``."""
+        return self.data.index_select(0, rows.flatten()).unflatten(0, rows.shape)
+
+    def forward(self, row: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+        """Observations ``[E, N, D]`` at ``row`` ``[E]`` with the ``values`` that ``changing`` gives."""
+        return self.foreseen(row).index_copy_(2, self.at, values)
+
+    def changing(
         self,
         row: torch.Tensor,
         battery_soc: torch.Tensor,
@@ -66,7 +77,7 @@ class Observer(torch.nn.Module):
         made: torch.Tensor,
         mean_net_kwh: torch.Tensor | None,
     ) -> torch.Tensor:
-        """What the buildings see at ``row`` ``[E]`` of how the hour before it ended.
+        """What the buildings see at ``row`` ``[E]`` of how the hour before it ended: the columns ``at``, ``[E, N, k]``.
 
         Args:
             row: of the data.
@@ -75,7 +86,6 @@ class Observer(torch.nn.Module):
             tank_soc, made: ``[E, N, 3]``; not looked at where no building observes them.
             mean_net_kwh: over the last 24 hours, ``[E, N]``; None where nobody remembers it.
         """
-        data = self.data.index_select(0, row)
         # Kinds of state in rising order, as the columns stand.
         parts = [x.unsqueeze(-1) for x, shown in zip((battery_soc, net_kwh), self._always, strict=True) if shown]
         if self._shape[1]:
@@ -88,7 +98,6 @@ class Observer(torch.nn.Module):
         if mean_net_kwh is not None:
             parts.append(mean_net_kwh.unsqueeze(-1))
         if not parts:
-            return data
+            return battery_soc.new_zeros(len(row), self._shape[0], 0)
         # Clipping to a feature's range is clipping to [-1, 1] once encoded.
-        encoded = torch.addcmul(self.shift, self.scale, torch.cat(parts, -1)).clamp(-1.0, 1.0)
-        return data.index_copy_(2, self.at, encoded)
+        return torch.addcmul(self.shift, self.scale, torch.cat(parts, -1)).clamp(-1.0, 1.0)

@@ -1,0 +1,58 @@
+"""A policy over simulated hours of which all but a few observation columns are known before the first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from rllib_citylearn.modules.policy import Policy
+
+
+class Foresight:
+    """The policy's actions in H hours, with everything done at once that does not depend on its own earlier actions.
+
+    Of a home's 68 columns three follow from what its battery did; the others are weather, prices, loads and forecasts of
+    them. Their shares of the networks' first layers, and the rule's actions if it reads nothing else, are computed for all
+    hours in one pass, so that an hour costs what is left of the networks behind those layers. Gradients are the same.
+
+    Args:
+        policy: whose actions these are; its weights must not change before the last call.
+        observations: of all hours, ``[H, B, N, D]``; what the columns ``changing`` hold is not looked at.
+        changing: the other columns, ``[k]``.
+    """
+
+    def __init__(self, policy: Policy, observations: Tensor, changing: Tensor) -> None:
+        self._policy, self._changing = policy, changing
+        # Unbound, since gradients of rows that are looked up one by one are each as large as the whole.
+        self._actor = policy.actor.entrance.known(observations, changing).unbind(0)
+        self._coordinator: Sequence[Tensor] = ()
+        if policy.coordinator is not None:
+            self._coordinator = policy.coordinator.entrance.known(observations, changing).unbind(0)
+        rule = policy.actor.rule
+        self._rule: Tensor | None = None
+        self._observations: Tensor | None = None
+        if rule is not None and not torch.isin(rule.columns(), changing).any():
+            self._rule = rule(observations)
+        elif rule is not None:
+            self._observations = observations
+
+    def actions(self, hour: int, values: Tensor, kept: Tensor | None = None) -> Tensor:
+        """The policy's actions ``[B, N, A]``, as ``Policy.forward`` has them.
+
+        Args:
+            hour: from 0 on.
+            values: of the columns ``changing`` in this hour, ``[B, N, k]``.
+            kept: as in ``Policy.forward``.
+        """
+        policy, changing = self._policy, self._changing
+        actor, coordinator = policy.actor, policy.coordinator
+        hints = values[..., :0]
+        if coordinator is not None:
+            hints = coordinator.hints(self._coordinator[hour] + coordinator.entrance.share(values, changing))
+            hints = hints if kept is None else hints * kept
+        rule = None if self._rule is None else self._rule[hour]
+        if actor.rule is not None and self._observations is not None:
+            rule = actor.rule(self._observations[hour].index_copy(-1, changing, values))
+        return actor.act(self._actor[hour] + actor.entrance.share(values, changing), hints, rule)
