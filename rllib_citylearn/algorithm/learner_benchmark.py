@@ -19,6 +19,7 @@ HIDDEN = (128, 256)
 MORE_BUILDINGS = (68, 272)
 MODEL_HORIZON = 24
 _ROUNDS = 3
+_PLAIN = {False: "plain MADDPG (a batch an agent)", True: "plain MADDPG (one batch)"}
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class LearnerBenchmark:
         columns: numbers that a building sees.
         threads: of torch.
         device: name of the device.
-        ratio_to_plain: time of plain MADDPG's update over ours with shared actors and coordinator, by case of ours.
+        ratio_to_plain: time of plain MADDPG's updates over ours with shared actors and coordinator, by its name.
         cases: each learner.
     """
 
@@ -89,7 +90,7 @@ def cases(
     """
     groups = []
     for width in hidden:
-        group = [Case(f"plain MADDPG, {buildings} buildings, hidden {width}", buildings, width, plain=True)]
+        group = _plain(buildings, width)
         for actors in ("shared", "separate"):
             for coordinator in ("attention+mean-field", "none"):
                 name = f"{actors} actors, coordinator {coordinator}, hidden {width}"
@@ -98,11 +99,19 @@ def cases(
     for number in more_buildings:
         group = [Case(f"{number} buildings", number, hidden[0])]
         if number == min(more_buildings):
-            group.insert(0, Case(f"plain MADDPG, {number} buildings, hidden {hidden[0]}", number, hidden[0], plain=True))
+            group = _plain(number, hidden[0]) + group
         groups.append(group)
     if model_horizon:
         groups.append([Case(f"{model_horizon} simulated hours", buildings, hidden[0], model_horizon=model_horizon)])
     return groups
+
+
+def _plain(buildings: int, hidden: int) -> list[Case]:
+    """Plain MADDPG as published, where every agent draws a batch of its own, and with one batch for all."""
+    return [
+        Case(f"{_PLAIN[shared]}, {buildings} buildings, hidden {hidden}", buildings, hidden, plain=1 if shared else buildings)
+        for shared in (False, True)
+    ]
 
 
 def benchmark_learner(
@@ -141,10 +150,10 @@ def benchmark_learner(
     for group in groups:
         speeds = _measure(group, data, device, seconds, say)
         found += speeds
-        plain = next((speed for case, speed in zip(group, speeds, strict=True) if case.plain), None)
+        plain = [speed for case, speed in zip(group, speeds, strict=True) if case.plain]
         for case, speed in zip(group, speeds, strict=True):
-            if plain is not None and not case.plain and _is_default(case):
-                ratios[f"{case.buildings} buildings, hidden {case.hidden}"] = plain.ms_per_update / speed.ms_per_update
+            if not case.plain and _is_default(case):
+                ratios |= {other.name: other.ms_per_update / speed.ms_per_update for other in plain}
     return LearnerBenchmark(
         batch=BATCH,
         columns=COLUMNS,

@@ -40,7 +40,7 @@ class Case:
         hidden: width of the layers.
         actors, coordinator: as in ``CommunityModuleConfig``.
         model_horizon: simulated hours; above 0 on the benchmark's data instead of made-up rows.
-        plain: plain MADDPG instead.
+        plain: plain MADDPG instead, with as many batches in an update: one for all agents or, as published, one for each.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Case:
     actors: str = "shared"
     coordinator: str = "attention+mean-field"
     model_horizon: int = 0
-    plain: bool = False
+    plain: int = 0
 
 
 def config_of(case: Case, device: str, **env_config: Any) -> CooperativeMADDPGConfig:
@@ -71,9 +71,9 @@ def config_of(case: Case, device: str, **env_config: Any) -> CooperativeMADDPGCo
     return config
 
 
-def made_up_rows(buildings: int, rows: int = BATCH) -> Arrays:
+def made_up_rows(buildings: int, rows: int = BATCH, seed: int = 0) -> Arrays:
     """A joint batch of random numbers in the ranges of real ones."""
-    random = np.random.default_rng(0)
+    random = np.random.default_rng(seed)
 
     def numbers(*shape: int) -> Any:
         return random.uniform(-1.0, 1.0, shape).astype(np.float32)
@@ -97,10 +97,11 @@ def update_of(case: Case, device: str, data: Path) -> tuple[Update, int]:
         data: folder of the data set that is simulated on with ``model_horizon``, whose number of buildings counts then.
     """
     if case.plain:
-        batch = made_up_rows(case.buildings)
-        batch["rewards"] = batch[BUILDING_REWARDS]
+        batches = [made_up_rows(case.buildings, seed=k) for k in range(case.plain)]
+        for batch in batches:
+            batch["rewards"] = batch[BUILDING_REWARDS]
         plain = PlainMADDPG(case.buildings, COLUMNS, ACTIONS, case.hidden, device)
-        return lambda: plain.update(batch), case.buildings
+        return lambda: plain.update(*batches), case.buildings
     if case.model_horizon:
         return _simulating(case, device, data)
     names = [f"Building_{k + 1}" for k in range(case.buildings)]

@@ -221,24 +221,27 @@ class Critic(nn.Module):
     Every building is a token (its observation and action); attention lets a token see the others. ``value`` of a token is
     that building's own cost and carbon to come, the district's value is read from the mean token.
 
-    Queries, keys and values are a quarter as wide as tokens: an update passes the critics nine times, so they, and not the
-    actors, are what it costs.
+    A token's attention works on a summary of a quarter of its width: an update passes the critics nine times, so they, and
+    not the actors, are what it costs.
     """
 
     def __init__(self, observation_size: int, action_size: int, hidden: int, heads: int) -> None:
         super().__init__()
-        self.entrance = Entrance(observation_size, hidden)
-        self.action = nn.Linear(action_size, hidden, bias=False)
-        self.attention = Attention(hidden, heads * max(hidden // (4 * heads), 1), heads, hidden)
-        self.inner = nn.Linear(hidden, hidden)
-        self.building = nn.Linear(hidden, 1)
-        self.district = nn.Sequential(nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, 1))
+        summary = heads * max(hidden // (4 * heads), 1)
+        second = max(hidden // 2, 1)
+        self._sizes = (hidden, summary)
+        self.standardise = Standardisation(observation_size)
+        self.entrance = nn.Linear(observation_size + action_size, hidden + summary)
+        self.attention = Attention(summary, summary, heads, second)
+        self.inner = nn.Linear(hidden, second, bias=False)
+        self.building = nn.Linear(second, 1)
+        self.district = nn.Sequential(nn.Linear(second, hidden), nn.ReLU(), nn.Linear(hidden, 1))
 
     def forward(self, observations: Tensor, actions: Tensor, present: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """``[B, N, D]`` and ``[B, N, A]`` to the buildings' values ``[B, N]`` and the district's ``[B]``."""
-        observations, actions = zero_absent(observations, present), zero_absent(actions, present)
-        token = torch.relu(self.entrance(observations) + self.action(actions))
-        joined = torch.relu(self.inner(token) + self.attention(token, present))
+        seen = zero_absent(torch.cat([self.standardise(observations), actions], -1), present)
+        token, summary = torch.relu_(self.entrance(seen)).split(self._sizes, -1)
+        joined = torch.relu_(self.inner(token).add_(self.attention(summary, present)))
         building = zero_absent(self.building(joined), present).squeeze(-1)
         district = self.district(masked_mean(joined, present)).squeeze(-1)
         if present is not None:
@@ -255,16 +258,19 @@ class IndependentCritic(nn.Module):
 
     def __init__(self, observation_size: int, action_size: int, hidden: int) -> None:
         super().__init__()
-        self.entrance = Entrance(observation_size, hidden)
-        self.action = nn.Linear(action_size, hidden, bias=False)
-        self.inner = nn.Linear(hidden, hidden)
-        self.building = nn.Linear(hidden, 1)
+        self.standardise = Standardisation(observation_size)
+        self.building = nn.Sequential(
+            nn.Linear(observation_size + action_size, hidden),
+            nn.ReLU(),
+            nn.Linear(hidden, hidden),
+            nn.ReLU(),
+            nn.Linear(hidden, 1),
+        )
 
     def forward(self, observations: Tensor, actions: Tensor, present: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """``[B, N, D]`` and ``[B, N, A]`` to the buildings' values ``[B, N]`` and zeros ``[B]``."""
-        observations, actions = zero_absent(observations, present), zero_absent(actions, present)
-        token = torch.relu(self.entrance(observations) + self.action(actions))
-        building = zero_absent(self.building(torch.relu(self.inner(token))), present).squeeze(-1)
+        seen = zero_absent(torch.cat([self.standardise(observations), actions], -1), present)
+        building = zero_absent(self.building(seen), present).squeeze(-1)
         return building, building.new_zeros(building.shape[:-1])
 
 

@@ -40,6 +40,18 @@ def test_an_agents_reward_reaches_its_own_networks_alone():
         assert torch.equal(weights(one.actors[i]), weights(other.actors[i])) == same
 
 
+def test_a_batch_an_agent_teaches_it_what_the_same_batch_for_all_does():
+    separate, shared, alone = plain(), plain(), plain()
+    batches = [batch(k) for k in range(N)]
+    separate.update(*batches)
+    shared.update(batches[1])
+    alone.update(batches[1], batches[1], batches[1])
+    for networks in ("actors", "critics"):
+        assert torch.equal(weights(getattr(alone, networks)), weights(getattr(shared, networks)))
+        same = [torch.equal(weights(a), weights(b)) for a, b in zip(*(getattr(x, networks) for x in (separate, shared)))]
+        assert same == [False, True, False]
+
+
 def test_critics_and_actors_learn_what_pays():
     learner = plain(gamma=0.0, actor_lr=1e-3, critic_lr=1e-2)
     losses = [learner.update(batch(k)) for k in range(200)]
