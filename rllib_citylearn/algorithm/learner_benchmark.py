@@ -109,7 +109,9 @@ def cases(
 def _plain(buildings: int, hidden: int) -> list[Case]:
     """Plain MADDPG as published, where every agent draws a batch of its own, and with one batch for all."""
     return [
-        Case(f"{_PLAIN[shared]}, {buildings} buildings, hidden {hidden}", buildings, hidden, plain=1 if shared else buildings)
+        Case(
+            f"{_PLAIN[shared]}, {buildings} buildings, hidden {hidden}", buildings, hidden, plain=1 if shared else buildings
+        )
         for shared in (False, True)
     ]
 

@@ -26,10 +26,12 @@ class Foresight:
     def __init__(self, policy: Policy, observations: Tensor, changing: Tensor) -> None:
         self._policy, self._changing = policy, changing
         # Unbound, since gradients of rows that are looked up one by one are each as large as the whole.
-        self._actor = policy.actor.entrance.known(observations, changing).unbind(0)
-        self._coordinator: Sequence[Tensor] = ()
+        first, direct = policy.actor.entrance.known(observations, changing)
+        self._first, self._direct = first.unbind(0), direct.unbind(0)
+        self._embedded: Sequence[Tensor] = ()
         if policy.coordinator is not None:
-            self._coordinator = policy.coordinator.entrance.known(observations, changing).unbind(0)
+            (embedded,) = policy.coordinator.entrance.known(observations, changing)
+            self._embedded = embedded.unbind(0)
         rule = policy.actor.rule
         self._rule: Tensor | None = None
         self._observations: Tensor | None = None
@@ -50,9 +52,11 @@ class Foresight:
         actor, coordinator = policy.actor, policy.coordinator
         hints = values[..., :0]
         if coordinator is not None:
-            hints = coordinator.hints(self._coordinator[hour] + coordinator.entrance.share(values, changing))
+            (share,) = coordinator.entrance.share(values, changing)
+            hints = coordinator.hints(self._embedded[hour] + share)
             hints = hints if kept is None else hints * kept
         rule = None if self._rule is None else self._rule[hour]
         if actor.rule is not None and self._observations is not None:
             rule = actor.rule(self._observations[hour].index_copy(-1, changing, values))
-        return actor.act(self._actor[hour] + actor.entrance.share(values, changing), hints, rule)
+        first, direct = actor.entrance.share(values, changing)
+        return actor.act(self._first[hour] + first, self._direct[hour] + direct, hints, rule)

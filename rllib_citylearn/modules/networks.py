@@ -67,29 +67,30 @@ class Entrance(nn.Module):
     those hours at once (``known``), and that of the others when they become known (``share``).
 
     Args:
-        columns, outputs: D and the width of the layer.
+        columns: D.
+        outputs: widths of the layer's parts, each of which goes another way.
         buildings: as in ``linear``.
     """
 
-    def __init__(self, columns: int, outputs: int, buildings: int | None = None) -> None:
+    def __init__(self, columns: int, *outputs: int, buildings: int | None = None) -> None:
         super().__init__()
         self.standardise = Standardisation(columns)
-        self.layer = linear(columns, outputs, buildings=buildings)
+        self.parts = nn.ModuleList(linear(columns, width, buildings=buildings) for width in outputs)
 
-    def forward(self, observations: Tensor) -> Tensor:
-        """``[..., N, D]`` to ``[..., N, outputs]``."""
-        entered: Tensor = self.layer(self.standardise(observations))
-        return entered
+    def forward(self, observations: Tensor) -> list[Tensor]:
+        """``[..., N, D]`` to the parts ``[..., N, width]``."""
+        seen = self.standardise(observations)
+        return [part(seen) for part in self.parts]
 
-    def known(self, observations: Tensor, missing: Tensor) -> Tensor:
+    def known(self, observations: Tensor, missing: Tensor) -> list[Tensor]:
         """``forward`` without the share of the columns ``missing`` ``[k]``, whatever they hold."""
-        entered: Tensor = self.layer(self.standardise(observations).index_fill(-1, missing, 0.0))
-        return entered
+        seen = self.standardise(observations).index_fill(-1, missing, 0.0)
+        return [part(seen) for part in self.parts]
 
-    def share(self, values: Tensor, columns: Tensor) -> Tensor:
+    def share(self, values: Tensor, columns: Tensor) -> list[Tensor]:
         """The share of ``columns`` ``[k]``, of which ``values`` ``[..., N, k]`` are observed."""
-        weight = self.layer.weight.index_select(-1, columns)
-        return apply_linear(self.standardise(values, columns), weight, None)
+        seen = self.standardise(values, columns)
+        return [apply_linear(seen, part.weight.index_select(-1, columns), None) for part in self.parts]
 
 
 class Attention(nn.Module):
@@ -144,7 +145,8 @@ class Coordinator(nn.Module):
 
     def forward(self, observations: Tensor, present: Tensor | None = None) -> Tensor:
         """Observations ``[B, N, D]`` to hints ``[B, N, H]`` within [-1, 1]."""
-        return self.hints(self.entrance(zero_absent(observations, present)), present)
+        (entered,) = self.entrance(zero_absent(observations, present))
+        return self.hints(entered, present)
 
     def hints(self, entered: Tensor, present: Tensor | None = None) -> Tensor:
         """What ``entrance`` gave, ``[B, N, width]``, to hints ``[B, N, H]``."""
@@ -179,37 +181,28 @@ class Actor(nn.Module):
         buildings: int | None = None,
     ) -> None:
         super().__init__()
-        # What is linear in the inputs, as a share of a forecast, need not be learnt bent: they lead to the action, too.
-        self._sizes = (hidden, action_size)
-        self.entrance = Entrance(observation_size, hidden + action_size, buildings)
-        self.hint = linear(hint_size, hidden + action_size, bias=False, buildings=buildings) if hint_size else None
+        # What is linear in the observation, as a share of a forecast, need not be learnt bent: it leads to the action, too.
+        self.entrance = Entrance(observation_size, hidden, action_size, buildings=buildings)
+        self.hint = linear(hint_size, hidden, bias=False, buildings=buildings) if hint_size else None
         self.inner = linear(hidden, hidden, buildings=buildings)
         self.output = linear(hidden, action_size, buildings=buildings)
         self.rule = rule
         self.reach = reach
-        self._start_at_the_rule()
-
-    @torch.no_grad()
-    def _start_at_the_rule(self) -> None:
-        """Small last weights: the first policy is the rule, whatever the seed."""
-        hidden, _ = self._sizes
-        direct = [self.entrance.layer, self.output] if self.hint is None else [self.entrance.layer, self.hint, self.output]
-        for layer in direct:
-            last = layer.weight if layer is self.output else layer.weight[..., hidden:, :]
-            nn.init.uniform_(last, -1e-3, 1e-3)
-        self.output.bias.zero_()
-        self.entrance.layer.bias[..., hidden:] = 0.0
+        # Small last weights: the first policy is the rule, whatever the seed.
+        for last in (self.entrance.parts[1], self.output):
+            nn.init.uniform_(last.weight, -1e-3, 1e-3)
+            nn.init.zeros_(last.bias)
 
     def forward(self, observations: Tensor, hints: Tensor) -> Tensor:
         """``[..., N, D]`` and ``[..., N, H]`` to actions ``[..., N, A]`` within [-1, 1]; no building sees another's row."""
         rule = None if self.rule is None else self.rule(observations)
-        return self.act(self.entrance(observations), hints, rule)
+        first, direct = self.entrance(observations)
+        return self.act(first, direct, hints, rule)
 
-    def act(self, entered: Tensor, hints: Tensor, rule: Tensor | None) -> Tensor:
+    def act(self, first: Tensor, direct: Tensor, hints: Tensor, rule: Tensor | None) -> Tensor:
         """What ``entrance`` gave, hints and the rule's actions ``[..., N, A]`` to actions."""
         if self.hint is not None:
-            entered = entered + self.hint(hints)
-        first, direct = entered.split(self._sizes, -1)
+            first = first + self.hint(hints)
         bent = self.output(torch.relu(self.inner(torch.relu(first))))
         correction = torch.tanh(bent + direct)
         return correction if rule is None else (rule + self.reach * correction).clamp(-1.0, 1.0)
@@ -229,9 +222,9 @@ class Critic(nn.Module):
         super().__init__()
         summary = heads * max(hidden // (4 * heads), 1)
         second = max(hidden // 2, 1)
-        self._sizes = (hidden, summary)
         self.standardise = Standardisation(observation_size)
-        self.entrance = nn.Linear(observation_size + action_size, hidden + summary)
+        self.token = nn.Linear(observation_size + action_size, hidden)
+        self.summary = nn.Linear(observation_size + action_size, summary)
         self.attention = Attention(summary, summary, heads, second)
         self.inner = nn.Linear(hidden, second, bias=False)
         self.building = nn.Linear(second, 1)
@@ -240,8 +233,8 @@ class Critic(nn.Module):
     def forward(self, observations: Tensor, actions: Tensor, present: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """``[B, N, D]`` and ``[B, N, A]`` to the buildings' values ``[B, N]`` and the district's ``[B]``."""
         seen = zero_absent(torch.cat([self.standardise(observations), actions], -1), present)
-        token, summary = torch.relu_(self.entrance(seen)).split(self._sizes, -1)
-        joined = torch.relu_(self.inner(token).add_(self.attention(summary, present)))
+        attended = self.attention(torch.relu(self.summary(seen)), present)
+        joined = torch.relu(self.inner(torch.relu(self.token(seen))) + attended)
         building = zero_absent(self.building(joined), present).squeeze(-1)
         district = self.district(masked_mean(joined, present)).squeeze(-1)
         if present is not None:

@@ -110,16 +110,17 @@ def test_an_independent_critic_sees_one_building_at_a_time(observations):
 def test_separate_actors_are_as_many_networks(observations):
     policy = trained_like(Policy(layout(), CommunityModuleConfig(actors="separate", rule="none")))
     hints = policy.hints(observations)
-    actor, hidden = policy.actor, CommunityModuleConfig.hidden
+    actor = policy.actor
+    first, direct = actor.entrance.parts
 
     def through(layer: SeparateLinear, n: int, x: torch.Tensor) -> torch.Tensor:
         assert isinstance(layer, SeparateLinear)
         return x @ layer.weight[n].T + (0.0 if layer.bias is None else layer.bias[n])
 
     for n in range(N):
-        entered = through(actor.entrance.layer, n, observations[:, n]) + through(actor.hint, n, hints[:, n])
-        x = torch.relu(through(actor.inner, n, torch.relu(entered[:, :hidden])))
-        action = torch.tanh(through(actor.output, n, x) + entered[:, hidden:])
+        entered = through(first, n, observations[:, n]) + through(actor.hint, n, hints[:, n])
+        x = torch.relu(through(actor.inner, n, torch.relu(entered)))
+        action = torch.tanh(through(actor.output, n, x) + through(direct, n, observations[:, n]))
         assert torch.allclose(policy(observations)[:, n], action, atol=1e-6)
     same = observations[:, :1].expand_as(observations)
     assert policy.actor(same, hints).flatten(1).std(1).min() > 1e-3, "one observation, as many answers as buildings"

@@ -1,0 +1,56 @@
+"""Acting with most columns computed ahead is acting: the policy itself is the oracle."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from rllib_citylearn.modules.config import CommunityModuleConfig
+from rllib_citylearn.modules.foresight import Foresight
+from rllib_citylearn.modules.policy import Policy
+from rllib_citylearn.modules.standardisation import Standardisation
+from tests.networks import N, community, layout, trained_like
+
+HOURS, COPIES = 4, 3
+COLUMNS = community().columns
+
+
+def policy_of(**settings: object) -> Policy:
+    policy = trained_like(Policy(layout(), CommunityModuleConfig.from_dict({"reach": 0.5, **settings})))
+    torch.manual_seed(2)
+    for part in policy.modules():
+        if isinstance(part, Standardisation):
+            part.fit(torch.rand(len(COLUMNS)) - 0.5, torch.rand(len(COLUMNS)))
+    return policy
+
+
+@pytest.mark.parametrize("changing", [("electrical_storage_soc",), ("solar_generation", "electrical_storage_soc"), ()])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"rule": "none"},
+        {"coordinator": "none"},
+        {"coordinator": "mean-field"},
+        {"actors": "separate"},
+    ],
+    ids=str,
+)
+def test_actions_and_gradients_are_the_policys(settings, changing):
+    policy = policy_of(**settings)
+    columns = torch.tensor([COLUMNS.index(name) for name in changing], dtype=torch.int64)
+    observations = torch.rand(HOURS, COPIES, N, len(COLUMNS)) * 2 - 1
+    kept = torch.tensor([1.0, 0.0, 1.0]).view(COPIES, 1, 1)
+    values = [observations[h].index_select(-1, columns).requires_grad_() for h in range(HOURS)]
+    whole = [observations[h].index_copy(-1, columns, values[h]) for h in range(HOURS)]
+    wanted = torch.stack([policy(seen, kept=kept) for seen in whole])
+    # What the changing columns hold beforehand does not matter.
+    ahead = Foresight(policy, observations.index_fill(-1, columns, torch.nan), columns)
+    found = torch.stack([ahead.actions(h, values[h], kept) for h in range(HOURS)])
+    assert torch.allclose(found, wanted, atol=1e-6)
+    inputs = [*policy.parameters(), *(values if changing else [])]
+    weights = torch.rand_like(wanted)
+    gradients = [torch.autograd.grad((actions * weights).sum(), inputs) for actions in (wanted, found)]
+    assert any(gradient.any() for gradient in gradients[0])
+    for one, other in zip(*gradients, strict=True):
+        assert torch.allclose(one, other, atol=1e-5)
