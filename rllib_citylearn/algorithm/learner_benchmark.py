@@ -19,7 +19,6 @@ HIDDEN = (128, 256)
 MORE_BUILDINGS = (68, 272)
 MODEL_HORIZON = 24
 _ROUNDS = 3
-_PLAIN = {False: "plain MADDPG (a batch an agent)", True: "plain MADDPG (one batch)"}
 
 
 @dataclass(frozen=True)
@@ -109,10 +108,8 @@ def cases(
 def _plain(buildings: int, hidden: int) -> list[Case]:
     """Plain MADDPG as published, where every agent draws a batch of its own, and with one batch for all."""
     return [
-        Case(
-            f"{_PLAIN[shared]}, {buildings} buildings, hidden {hidden}", buildings, hidden, plain=1 if shared else buildings
-        )
-        for shared in (False, True)
+        Case(f"plain MADDPG, {batches}, {buildings} buildings, hidden {hidden}", buildings, hidden, plain=number)
+        for batches, number in (("a batch an agent", buildings), ("one batch", 1))
     ]
 
 

@@ -27,7 +27,7 @@ def _mlp(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
 
 @dataclass(frozen=True)
 class _Batch:
-    """``joint`` and ``next_joint`` are what critics see, ``[B, N * (D + A)]``, the latter with the target actors' actions."""
+    """``joint`` and ``next_joint`` ``[B, N * (D + A)]`` are what critics see, the latter with the target actors' actions."""
 
     observations: Tensor
     actions: Tensor

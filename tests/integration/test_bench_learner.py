@@ -18,14 +18,15 @@ from tests.small_data import short
 def test_figures_belong_together(tmp_path: Path) -> None:
     groups = cases(3, hidden=(8,), more_buildings=(4,), model_horizon=0)
     result = benchmark_learner(tmp_path, groups, seconds=0.001)
-    assert [(one.buildings, one.hidden, one.device) for one in result.cases] == [(3, 8, "cpu")] * 5 + [(4, 8, "cpu")] * 2
-    plain, shared, *_ = result.cases
-    assert result.ratio_to_plain["3 buildings, hidden 8"] == plain.ms_per_update / shared.ms_per_update
-    assert set(result.ratio_to_plain) == {"3 buildings, hidden 8", "4 buildings, hidden 8"}
+    assert [(one.buildings, one.hidden, one.device) for one in result.cases] == [(3, 8, "cpu")] * 6 + [(4, 8, "cpu")] * 3
+    published, thrifty, shared, *_ = result.cases
+    for plain in (published, thrifty):
+        assert result.ratio_to_plain[plain.name] == plain.ms_per_update / shared.ms_per_update
+    assert len(result.ratio_to_plain) == 4, "two for each number of buildings that has them"
     assert all(0 < one.ms_per_update <= one.full_ms for one in result.cases), "full steps are the longer ones"
     assert all(one.gpu is None for one in result.cases)
     assert set(result.to_dict()["cases"][0]) >= {"name", "buildings", "hidden", "device", "ms_per_update"}
-    assert learner_table(result).count("\n") == 3 + 6 + 2 + 2
+    assert learner_table(result).count("\n") == 3 + 8 + 2 + 4
 
 
 @pytest.mark.slow

@@ -48,8 +48,8 @@ def test_a_batch_an_agent_teaches_it_what_the_same_batch_for_all_does():
     alone.update(batches[1], batches[1], batches[1])
     for networks in ("actors", "critics"):
         assert torch.equal(weights(getattr(alone, networks)), weights(getattr(shared, networks)))
-        same = [torch.equal(weights(a), weights(b)) for a, b in zip(*(getattr(x, networks) for x in (separate, shared)))]
-        assert same == [False, True, False]
+        pairs = zip(getattr(separate, networks), getattr(shared, networks), strict=True)
+        assert [torch.equal(weights(one), weights(other)) for one, other in pairs] == [False, True, False]
 
 
 def test_critics_and_actors_learn_what_pays():
