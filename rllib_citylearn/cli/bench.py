@@ -12,6 +12,7 @@ from rllib_citylearn.cli.json_output import write_result
 if TYPE_CHECKING:
     from rllib_citylearn.algorithm.learner_benchmark import LearnerBenchmark
     from rllib_citylearn.algorithm.runner_benchmark import RunnerBenchmark
+    from rllib_citylearn.datasets.source import DatasetSource
     from rllib_citylearn.simulator.benchmark import EngineBenchmark
 
 
@@ -87,50 +88,46 @@ def _say(line: str) -> None:
 
 def run_engine(args: argparse.Namespace) -> int:
     """Measure the engines; returns the exit status."""
-    _one_thread()
-    from rllib_citylearn.datasets import resolve
+    source = _data(args)
     from rllib_citylearn.simulator.benchmark import benchmark_engine
 
-    source = resolve(args.data, report=_say)
     result = benchmark_engine(source.folder, seconds=args.seconds, say=_say)
-    figures = {**result.to_dict(), "data": source.name}
-    write_result(args.json, figures)
-    if args.json != "-":
-        print(engine_table(result, source.name))
-    return 0
+    return _write(args, source, result, engine_table(result, source.name))
 
 
 def run_runner(args: argparse.Namespace) -> int:
     """Measure the runners; returns the exit status."""
-    _one_thread()
-    from rllib_citylearn.local_ray import prepare_environment
-
-    prepare_environment()
+    source = _data(args)
     from rllib_citylearn.algorithm.runner_benchmark import benchmark_runner
-    from rllib_citylearn.datasets import resolve
 
-    source = resolve(args.data, report=_say)
     result = benchmark_runner(source.folder, seconds=args.seconds, say=_say)
-    write_result(args.json, {**result.to_dict(), "data": source.name})
-    if args.json != "-":
-        print(runner_table(result, source.name))
-    return 0
+    return _write(args, source, result, runner_table(result, source.name))
 
 
 def run_learner(args: argparse.Namespace) -> int:
     """Measure the learners; returns the exit status."""
+    source = _data(args)
+    from rllib_citylearn.algorithm.learner_benchmark import benchmark_learner, cases
+
+    result = benchmark_learner(source.folder, cases(), device=args.device, seconds=args.seconds, say=_say)
+    return _write(args, source, result, learner_table(result))
+
+
+def _data(args: argparse.Namespace) -> DatasetSource:
+    """The data set, in a process that is ready for a measurement on one thread."""
     _one_thread()
     from rllib_citylearn.local_ray import prepare_environment
 
     prepare_environment()
-    from rllib_citylearn.algorithm.learner_benchmark import benchmark_learner, cases
     from rllib_citylearn.datasets import resolve
 
-    source = resolve(args.data, report=_say)
-    result = benchmark_learner(source.folder, cases(), device=args.device, seconds=args.seconds, say=_say)
+    return resolve(args.data, report=_say)
+
+
+def _write(args: argparse.Namespace, source: DatasetSource, result: Any, table: str) -> int:
     write_result(args.json, {**result.to_dict(), "data": source.name})
     if args.json != "-":
-        print(learner_table(result))
+        print(table)
     return 0
 
 

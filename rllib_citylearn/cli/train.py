@@ -63,7 +63,6 @@ def run(args: argparse.Namespace) -> int:
     from rllib_citylearn.algorithm.resuming import BEST, RUN, require_community
     from rllib_citylearn.algorithm.training import train
     from rllib_citylearn.cli.train_report import report_run
-    from rllib_citylearn.datasets import resolve
     from rllib_citylearn.evaluation.report import installed_versions
     from rllib_citylearn.files import write_json
     from rllib_citylearn.local_ray import quiet
@@ -72,7 +71,9 @@ def run(args: argparse.Namespace) -> int:
     stopped = _stopped(args)
     preset = _preset(args, stopped)
     folder = _new_folder(args, preset) if stopped is None else stopped.folder
-    source = resolve(preset.environment.each()[0].dataset, report=_say)
+    # Every process reads the same files: the folder, not the name. Records keep the name, which means something elsewhere.
+    environment, source = _at_hand(preset.environment)
+    local = replace(preset, environment=environment)
     _say(f"Data: {source.name} ({source.origin}, {source.version}, sha256 {source.sha256[:12]}...)")
     _say(f"Engine: {_ENGINES[preset.environment.engine]}")
     command = _command(args)
@@ -85,8 +86,6 @@ def run(args: argparse.Namespace) -> int:
         "versions": installed_versions(),
         "seed": preset.seed,
     }
-    # Every process reads the same files: the folder, not the name. Records keep the name, which means something elsewhere.
-    local = replace(preset, environment=_at_hand(preset.environment))
     table = check_data(local, _say)
     if stopped is not None:
         require_community(stopped, table)
@@ -107,15 +106,16 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _at_hand(environment: Any) -> Any:
-    """The environment with folders in place of the names of data sets."""
+def _at_hand(environment: Any) -> tuple[Any, Any]:
+    """The environment with folders in place of the names of data sets, and the first of those sets."""
     from rllib_citylearn.datasets import resolve
 
+    sources = [resolve(part.dataset, report=_say) for part in environment.each()]
     if environment.communities is None:
-        return replace(environment, dataset=str(resolve(environment.dataset).folder))
-    given = zip(environment.communities, environment.each(), strict=True)
-    parts = [{**own, "dataset": str(resolve(part.dataset, report=_say).folder)} for own, part in given]
-    return replace(environment, communities=parts)
+        return replace(environment, dataset=str(sources[0].folder)), sources[0]
+    given = zip(environment.communities, sources, strict=True)
+    parts = [{**own, "dataset": str(source.folder)} for own, source in given]
+    return replace(environment, communities=parts), sources[0]
 
 
 def _new_folder(args: argparse.Namespace, preset: Preset) -> Path:
