@@ -23,6 +23,7 @@ import torch
 from ray.rllib.core.columns import Columns
 from torch import Tensor
 
+from rllib_citylearn.algorithm.forecast_errors import ForecastErrors
 from rllib_citylearn.algorithm.losses import Value, returns_to_go, smaller_value
 from rllib_citylearn.algorithm.names import COMMUNITY_INDEX, STATES
 from rllib_citylearn.env.config import CommunityEnvConfig
@@ -59,6 +60,7 @@ class _Simulated:
     rows: StateRows
     latest: int
     action_mask: Tensor
+    errors: ForecastErrors | None
 
 
 class ValueExpansion:
@@ -94,7 +96,7 @@ class ValueExpansion:
             module: gradients reach its policy, not its target critics.
             batch: with packed states, as from replay.
             reward_scale: factor on rewards.
-            generator: of hint dropout and of vehicles' journeys.
+            generator: of hint dropout, of vehicles' journeys and of forecasts' errors.
         """
         states, observations = batch[STATES], batch[Columns.OBS]
         k = int(batch[COMMUNITY_INDEX][0]) if COMMUNITY_INDEX in batch else 0
@@ -112,6 +114,8 @@ class ValueExpansion:
         kept = kept_hints(module, len(chosen), generator, states.device)
         community = simulated.community
         observed = community.foreseen(state, self._hours + 1)
+        if simulated.errors is not None:
+            simulated.errors.add(observed, community.observer.foreseen(state.row), generator)
         ahead = Foresight(module.policy, observed, community.changing)
         seen: list[Tensor] = []
         done: list[Tensor] = []
@@ -156,4 +160,11 @@ def _simulated(member: Member, k: int, hours: int, device: torch.device) -> _Sim
     finally:
         vector.close()
     mask = torch.from_numpy(description.features.action_mask).float().to(device)
-    return _Simulated(community, StateRows(description), latest=community.rows - 1 - hours, action_mask=mask)
+    noise = member.config.forecast_noise
+    return _Simulated(
+        community,
+        StateRows(description),
+        latest=community.rows - 1 - hours,
+        action_mask=mask,
+        errors=ForecastErrors(description.features, noise, device) if noise else None,
+    )

@@ -19,21 +19,30 @@ PERSISTENCE = 0.9
 Singles = npt.NDArray[np.float32]
 
 
+def forecast_columns(features: CommunityFeatures) -> npt.NDArray[np.int64]:
+    """Columns of the forecasts in the data: measured features with ``_predicted_`` in their names."""
+    given = {c for f in features.features if f.source == "measured" and "_predicted_" in f.name for c in f.columns}
+    return np.array([d for d, name in enumerate(features.columns) if name in given], np.int64)
+
+
+def encoded_deviation(share: float) -> float:
+    """Standard deviation of an error in encoded observations, whose ranges are 2 wide."""
+    return 2.0 * share
+
+
 class ForecastNoise:
     """The errors of all forecasts that E communities of N buildings see, each with its own.
 
     Args:
-        features: the community's feature table; a forecast is measured and has ``_predicted_`` in its name.
+        features: the community's feature table.
         communities: number E.
         share: standard deviation of an error, as a share of the forecast's range.
     """
 
     def __init__(self, features: CommunityFeatures, communities: int, share: float) -> None:
-        given = {c for f in features.features if f.source == "measured" and "_predicted_" in f.name for c in f.columns}
-        self._columns = np.array([d for d, name in enumerate(features.columns) if name in given], np.int64)
+        self._columns = forecast_columns(features)
         self._mask = features.observation_mask[:, self._columns]
-        # Encoded ranges are 2 wide.
-        self._deviation = np.float32(2.0 * share)
+        self._deviation = np.float32(encoded_deviation(share))
         self._errors: Singles = np.zeros((communities, *self._mask.shape), np.float32)
 
     def start(self, observations: Singles, communities: npt.NDArray[np.int64], random: np.random.Generator) -> None:

@@ -16,6 +16,7 @@ from rllib_citylearn.algorithm.losses import Value
 from rllib_citylearn.algorithm.names import COMMUNITY_INDEX
 from rllib_citylearn.env import CityLearnMultiAgentEnv
 from rllib_citylearn.env.config import CommunityEnvConfig
+from rllib_citylearn.env.forecast_noise import forecast_columns
 from rllib_citylearn.errors import ConfigError
 from rllib_citylearn.modules.foresight import Foresight
 from tests.small_data import short
@@ -124,6 +125,29 @@ def test_simulated_hours_keep_their_digits_where_networks_compute_with_half_of_t
     assert len(exact.objective) == 8
     assert torch.equal(half.objective, exact.objective)
     assert torch.equal(half.returns.district, exact.returns.district)
+
+
+def test_forecasts_are_as_wrong_in_simulated_hours_as_in_those_that_are_played(algorithm, homes):
+    learner = learner_of(algorithm)
+    batch = tensors(algorithm, 16)
+
+    def simulated(noise: float) -> torch.Tensor:
+        expand = ValueExpansion(
+            environment(homes, forecast_noise=noise), hours=HOURS, starts=8, gamma=0.9, device=torch.device("cpu")
+        )
+        expanded = expand(learner.community, batch, 1.0, torch.Generator().manual_seed(0))
+        return expanded.observations.unflatten(0, (HOURS, 8))
+
+    exact, wrong = simulated(0.0), simulated(0.05)
+    features = algorithm.env_runner.env.vectors[0].features
+    forecasts = torch.from_numpy(forecast_columns(features))
+    assert torch.equal(exact[0], wrong[0]), "the first hour was played"
+    errors = (wrong - exact).index_select(-1, forecasts)
+    assert (errors[1:].abs().amax((1, 2)) > 0.01).all(), "every forecast in every later hour"
+    # What changes with the control may differ, since the policy acts on what it sees.
+    states = learner._expansion._simulated[0].community.changing
+    kept = [d for d in range(exact.shape[-1]) if d not in {*forecasts.tolist(), *states.tolist()}]
+    assert torch.equal(exact[..., kept], wrong[..., kept])
 
 
 def test_gradients_reach_the_policy_and_nothing_else(algorithm):
