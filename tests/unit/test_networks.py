@@ -7,7 +7,8 @@ import torch
 
 from rllib_citylearn.errors import ConfigError
 from rllib_citylearn.modules.config import CommunityModuleConfig
-from rllib_citylearn.modules.networks import Critic, SeparateLinear
+from rllib_citylearn.modules.layers import SeparateLinear
+from rllib_citylearn.modules.networks import Critic
 from rllib_citylearn.modules.policy import Policy
 from tests.networks import N, community, layout, module, trained_like
 
