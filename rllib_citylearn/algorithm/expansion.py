@@ -115,7 +115,7 @@ class ValueExpansion:
         community = simulated.community
         observed = community.foreseen(state, self._hours + 1)
         if simulated.errors is not None:
-            simulated.errors.add(observed, community.observer.foreseen(state.row), generator)
+            simulated.errors.add(observed, community.observer.data_at(state.row), generator)
         ahead = Foresight(module.policy, observed, community.changing)
         seen: list[Tensor] = []
         done: list[Tensor] = []

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
 from rllib_citylearn.env.features import CommunityFeatures
-from rllib_citylearn.env.forecast_noise import PERSISTENCE, encoded_deviation, forecast_columns
+from rllib_citylearn.env.forecast_noise import PERSISTENCE, encoded_deviation, forecast_columns, fresh_deviation
 
 
 class ForecastErrors:
@@ -24,7 +22,7 @@ class ForecastErrors:
         columns = forecast_columns(features)
         self._columns = torch.as_tensor(columns, device=device)
         self._mask = torch.as_tensor(features.observation_mask[:, columns], device=device)
-        self._fresh = encoded_deviation(share) * math.sqrt(1.0 - PERSISTENCE**2)
+        self._deviation, self._fresh = encoded_deviation(share), fresh_deviation(share)
 
     def add(self, observations: Tensor, exact: Tensor, generator: torch.Generator) -> None:
         """Add errors from the second hour on, in place; the first one's are there already.
@@ -35,9 +33,16 @@ class ForecastErrors:
             generator: on their device.
         """
         forecasts = observations.index_select(-1, self._columns)
+
+        def normal() -> Tensor:
+            return torch.randn(forecasts.shape[1:], generator=generator, device=forecasts.device)
+
         error = forecasts[0] - exact.index_select(-1, self._columns)
+        # A forecast at the end of its range, as of the sun at night, hides how far beyond it the error goes.
+        beyond = forecasts[0].sign() * self._deviation * normal().abs()
+        hidden = (forecasts[0].abs() >= 1.0) & (beyond.abs() > error.abs())
+        error = torch.where(hidden, beyond, error)
         for hour in forecasts[1:]:
-            drawn = torch.randn(error.shape, generator=generator, device=error.device)
-            error = PERSISTENCE * error + self._fresh * drawn
+            error = PERSISTENCE * error + self._fresh * normal()
             hour.add_(error).clamp_(-1.0, 1.0).masked_fill_(~self._mask, 0.0)
         observations.index_copy_(-1, self._columns, forecasts)

@@ -87,12 +87,17 @@ class PlainMADDPG:
 
         Returns:
             the critics' losses, ``[N]``.
+
+        Raises:
+            ValueError: another number of batches.
         """
+        if len(batches) not in (1, len(self.actors)):
+            raise ValueError(f"There are {len(batches)} batches for {len(self.actors)} agents; give one, or one each.")
         _, target_critics = self._targets
-        prepared = [self._prepare(batch) for batch in batches]
+        shared = self._prepare(batches[0]) if len(batches) == 1 else None
         losses = []
         for i in range(len(self.actors)):
-            batch = prepared[i % len(prepared)]
+            batch = shared or self._prepare(batches[i])
             with torch.no_grad():
                 target = batch.rewards[:, i : i + 1] + self._gamma * target_critics[i](batch.next_joint)
             loss = functional.mse_loss(self.critics[i](batch.joint), target)  # eq. 6

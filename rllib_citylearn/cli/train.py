@@ -16,6 +16,8 @@ from rllib_citylearn.errors import ConfigError
 if TYPE_CHECKING:
     from rllib_citylearn.algorithm.preset import Preset
     from rllib_citylearn.algorithm.resuming import Stopped
+    from rllib_citylearn.datasets.source import DatasetSource
+    from rllib_citylearn.env.config import CommunityEnvConfig
 
 _ENGINES = {
     "fast": "fast (CityLearn's physics as compiled kernels; KPIs by CityLearn's own evaluate())",
@@ -106,7 +108,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _at_hand(environment: Any) -> tuple[Any, Any]:
+def _at_hand(environment: CommunityEnvConfig) -> tuple[CommunityEnvConfig, DatasetSource]:
     """The environment with folders in place of the names of data sets, and the first of those sets."""
     from rllib_citylearn.datasets import resolve
 

@@ -8,6 +8,8 @@ they will be anywhere, and stay as they are.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -30,6 +32,11 @@ def encoded_deviation(share: float) -> float:
     return 2.0 * share
 
 
+def fresh_deviation(share: float) -> float:
+    """Standard deviation of what an hour adds to an error, so that it stays as large as it is."""
+    return encoded_deviation(share) * math.sqrt(1.0 - PERSISTENCE**2)
+
+
 class ForecastNoise:
     """The errors of all forecasts that E communities of N buildings see, each with its own.
 
@@ -43,6 +50,7 @@ class ForecastNoise:
         self._columns = forecast_columns(features)
         self._mask = features.observation_mask[:, self._columns]
         self._deviation = np.float32(encoded_deviation(share))
+        self._fresh = np.float32(fresh_deviation(share))
         self._errors: Singles = np.zeros((communities, *self._mask.shape), np.float32)
 
     def start(self, observations: Singles, communities: npt.NDArray[np.int64], random: np.random.Generator) -> None:
@@ -56,7 +64,7 @@ class ForecastNoise:
     def step(self, observations: Singles, random: np.random.Generator) -> None:
         """Move all errors on by an hour and add them to the encoded observations ``[E, N, D]``, in place."""
         fresh = random.standard_normal(self._errors.shape, np.float32)
-        fresh *= self._deviation * np.float32(np.sqrt(1.0 - PERSISTENCE**2))
+        fresh *= self._fresh
         self._errors *= np.float32(PERSISTENCE)
         self._errors += fresh
         self._add(observations, self._errors)

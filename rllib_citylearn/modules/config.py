@@ -18,7 +18,7 @@ class CommunityModuleConfig:
     """Sizes and kinds of the networks, and the exploration noise; the keys of ``model_config``.
 
     Attributes:
-        hidden: width of the actor's and the critic's hidden layers (>= 1); the heads divide it.
+        hidden: width of the actor's hidden layers and of the critic's first (>= 1); its second is half as wide.
         coordinator: what gives every building its hint: attention over the buildings and their mean field, one of the two,
             or ``none``: then a building acts on its own observation alone.
         hint_size: numbers in a hint (>= 1); of no account without a coordinator.
@@ -66,7 +66,7 @@ class CommunityModuleConfig:
                 "or set coordinator to 'none'."
             )
         checks = {
-            "hidden": self.hidden >= 1 and self.hidden % max(self.heads, 1) == 0,
+            "hidden": self.hidden >= 1,
             "coordinator_width": self.coordinator_width >= 1 and self.coordinator_width % max(self.heads, 1) == 0,
             "heads": self.heads >= 1,
             "hint_size": self.hint_size >= 0,

@@ -19,7 +19,8 @@ class Foresight:
 
     Args:
         policy: whose actions these are; its weights must not change before the last call.
-        observations: of all hours, ``[H, B, N, D]``; what the columns ``changing`` hold is not looked at.
+        observations: of all hours, ``[H, B, N, D]``, which must not change either; what the columns ``changing`` hold is not
+            looked at.
         changing: the other columns, ``[k]``.
     """
 

@@ -124,13 +124,14 @@ class Actor(nn.Module):
         self.entrance = Entrance(observation_size, hidden, action_size, buildings=buildings)
         self.hint = linear(hint_size, hidden, bias=False, buildings=buildings) if hint_size else None
         self.inner = linear(hidden, hidden, buildings=buildings)
-        self.output = linear(hidden, action_size, buildings=buildings)
+        self.output = linear(hidden, action_size, bias=False, buildings=buildings)
         self.rule = rule
         self.reach = reach
         # Small last weights: the first policy is the rule, whatever the seed.
-        for last in (self.entrance.parts[1], self.output):
+        direct = self.entrance.parts[1]
+        nn.init.zeros_(direct.bias)
+        for last in (direct, self.output):
             nn.init.uniform_(last.weight, -1e-3, 1e-3)
-            nn.init.zeros_(last.bias)
 
     def forward(self, observations: Tensor, hints: Tensor) -> Tensor:
         """``[..., N, D]`` and ``[..., N, H]`` to actions ``[..., N, A]`` within [-1, 1]; no building sees another's row."""
@@ -153,8 +154,8 @@ class Critic(nn.Module):
     Every building is a token (its observation and action); attention lets a token see the others. ``value`` of a token is
     that building's own cost and carbon to come, the district's value is read from the mean token.
 
-    A token's attention works on a summary of a quarter of its width: an update passes the critics nine times, so they, and
-    not the actors, are what it costs.
+    A token's attention works on a summary of about a quarter of its width: an update passes the critics nine times, so they,
+    and not the actors, are what it costs.
     """
 
     def __init__(self, observation_size: int, action_size: int, hidden: int, heads: int) -> None:

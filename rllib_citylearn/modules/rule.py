@@ -134,7 +134,6 @@ class StartingRule(nn.Module):
     def __init__(self, rules: Sequence[BatteryRule | ChargerRule], actions: Sequence[str]) -> None:
         super().__init__()
         self.rules = nn.ModuleList(rules)
-        self._physical = [rule.physical for rule in rules]
         place = torch.zeros(len(rules), len(actions))
         place[range(len(rules)), [list(actions).index(rule.action) for rule in rules]] = 1.0
         self.place: Tensor
@@ -142,7 +141,7 @@ class StartingRule(nn.Module):
 
     def columns(self) -> Tensor:
         """The observation columns that the rules read, ``[k]``; some more than once."""
-        return torch.cat([physical.columns for physical in self._physical])
+        return torch.cat([rule.physical.columns for rule in self.rules])
 
     def forward(self, observations: Tensor) -> Tensor:
         return torch.stack([rule(observations) for rule in self.rules], -1) @ self.place

@@ -173,7 +173,7 @@ def test_the_gradient_is_the_slope_of_the_objective(algorithm):
     def objective() -> torch.Tensor:
         return learner._expansion(module, batch, 1.0, torch.Generator().manual_seed(0)).objective.sum()
 
-    bias = module.policy.actor.output.bias
+    bias = module.policy.actor.entrance.parts[1].bias
     untouched = bias.detach().clone()
     before = untouched + 0.15  # the rule that the policy starts from puts net loads onto a kink of the reward
     with torch.no_grad():

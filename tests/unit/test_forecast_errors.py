@@ -53,6 +53,23 @@ def test_errors_go_on_as_those_that_are_played():
     assert torch.allclose(lasting, torch.full((HOURS - 1,), PERSISTENCE), atol=0.05)
 
 
+def test_errors_that_the_end_of_the_range_hides_go_on_without_bias():
+    """At night the sun's forecast is its lowest value, and half of the errors don't show."""
+    features = community()
+    (column,) = forecast_columns(features)
+    noise = ForecastNoise(features, COPIES, SHARE)
+    night = np.full((COPIES, 2, len(features.columns)), -1.0, np.float32)
+    first = night.copy()
+    noise.start(first, np.arange(COPIES), np.random.default_rng(0))
+    observations = torch.zeros(HOURS, *first.shape)  # from the second hour on it is day
+    observations[0] = torch.from_numpy(first)
+    errors = ForecastErrors(features, SHARE, torch.device("cpu"))
+    errors.add(observations, torch.from_numpy(night), torch.Generator().manual_seed(0))
+    found = observations[1:, :, 0, column]
+    assert (found.mean(1).abs() < 0.1 * 2 * SHARE).all()
+    assert torch.allclose(found.std(1), torch.full((HOURS - 1,), 2 * SHARE), rtol=0.1)
+
+
 def test_forecasts_stay_within_their_range():
     features = community()
     (column,) = forecast_columns(features)

@@ -32,6 +32,7 @@ def policy_of(**settings: object) -> Policy:
         {"rule": "none"},
         {"coordinator": "none"},
         {"coordinator": "mean-field"},
+        {"coordinator": "attention"},
         {"actors": "separate"},
     ],
     ids=str,

@@ -25,7 +25,8 @@ from rllib_citylearn.simulator.differentiable.vehicles import Fleet
 from rllib_citylearn.simulator.parameters import Batteries
 
 Policy = Callable[[torch.Tensor, State], torch.Tensor]
-"""Observations ``[E, N, D]`` and the state they belong to -> joint actions ``[E, N, A]`` in [-1, 1]."""
+"""Observations ``[E, N, D]``, or the columns that a rollout with ``partly`` gives, and the state they belong to -> joint
+actions ``[E, N, A]`` in [-1, 1]."""
 
 
 class DifferentiableCommunity(torch.nn.Module):
@@ -156,7 +157,7 @@ class DifferentiableCommunity(torch.nn.Module):
             drift_row=row + 1,
             reward=base.new_zeros(count, 0) if self.reward is None else self.reward.start(row),
             net_history_kwh=history,
-            observations=self.observer(row, self.observer.changing(row, soc, net, vehicle_soc, tank_soc, made, mean)),
+            observations=self.observer(row, self.observer.shown(row, soc, net, vehicle_soc, tank_soc, made, mean)),
         )
 
     def step(self, state: State, actions: torch.Tensor) -> tuple[State, Outcome]:
@@ -178,15 +179,19 @@ class DifferentiableCommunity(torch.nn.Module):
     @property
     def changing(self) -> torch.Tensor:
         """Columns of observations that depend on the control, ``[k]``; all others are data."""
-        return self.observer.at
+        return self.observer.changing
 
     def foreseen(self, state: State, hours: int) -> torch.Tensor:
         """What is known of the observations of ``hours`` hours from ``state`` on, ``[hours, E, N, D]``.
 
         The first are the state's own, the others are the data's, whose columns ``changing`` say nothing.
+
+        Raises:
+            EngineError: the state is from a rollout with ``partly``.
         """
+        self._check_observations(state)
         rows = state.row + torch.arange(1, hours, device=self.device).unsqueeze(1)
-        return torch.cat([state.observations.unsqueeze(0), self.observer.foreseen(rows)])
+        return torch.cat([state.observations.unsqueeze(0), self.observer.data_at(rows)])
 
     def rollout(self, state: State, policy: Policy, hours: int, *, partly: bool = False) -> tuple[State, Outcome]:
         """Several hours with the actions of a policy; cheaper than as many steps, since rewards are computed at the end.
@@ -241,8 +246,17 @@ class DifferentiableCommunity(torch.nn.Module):
         )
         return outcome, memory
 
+    def _check_observations(self, state: State) -> None:
+        seen, whole = state.observations.shape[2], self.observer.data.shape[2]
+        if seen != whole:
+            raise EngineError(
+                f"The state holds {seen} of {whole} columns of observations: it is from a rollout with partly=True. Go on "
+                "from the end of a whole one."
+            )
+
     def _check(self, state: State, hours: int) -> None:
         """Refuse what would fail later, and less clearly: once for all hours, since looking at rows waits for the device."""
+        self._check_observations(state)
         if state.device != self.device:
             raise EngineError(
                 f"The state is on {state.device} and the community on {self.device}; move one with .to(device)."
@@ -312,7 +326,7 @@ class DifferentiableCommunity(torch.nn.Module):
         mean = None
         if self.memory is not None and net_mean is not None:
             mean = net_mean.add(net, self.memory.share.index_select(0, after))
-        seen = self.observer.changing(after, battery_soc, net, vehicle_soc, tank_soc, made, mean)
+        seen = self.observer.shown(after, battery_soc, net, vehicle_soc, tank_soc, made, mean)
         following = State(
             row=after,
             origin=state.origin,

@@ -21,7 +21,7 @@ class Observer(torch.nn.Module):
         dtype: of the values.
 
     Attributes:
-        at: columns that depend on the control, ``[k]``.
+        changing: columns that depend on the control, ``[k]``.
     """
 
     def __init__(self, description: CommunityDescription, dtype: torch.dtype) -> None:
@@ -50,7 +50,7 @@ class Observer(torch.nn.Module):
             self.register_buffer(name, torch.as_tensor(values, dtype=kind), persistent=False)
 
         keep("data", data)
-        keep("at", at, torch.int64)
+        keep("changing", at, torch.int64)
         keep("scale", mask * (2.0 / (high - low)))
         keep("shift", mask * (-2.0 * low / (high - low) - 1.0))
         keep("vehicle", np.where(vehicle < 0, len(description.parameters.vehicles), vehicle).reshape(rows, -1), torch.int64)
@@ -59,15 +59,15 @@ class Observer(torch.nn.Module):
         self._always = [bool((kind == k).any()) for k in range(VEHICLE_SOC)]
         self._shape = (buildings, charger.shape[1])
 
-    def foreseen(self, rows: torch.Tensor) -> torch.Tensor:
-        """Observations at ``rows`` ``[...]`` of the data, ``[..., N, D]``; zero in the columns ``at``."""
+    def data_at(self, rows: torch.Tensor) -> torch.Tensor:
+        """Observations at ``rows`` ``[...]`` of the data, ``[..., N, D]``; zero in the columns ``changing``."""
         return self.data.index_select(0, rows.flatten()).unflatten(0, rows.shape)
 
     def forward(self, row: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
-        """Observations ``[E, N, D]`` at ``row`` ``[E]`` with the ``values`` that ``changing`` gives."""
-        return self.foreseen(row).index_copy_(2, self.at, values)
+        """Observations ``[E, N, D]`` at ``row`` ``[E]`` with the ``values`` that ``shown`` gives."""
+        return self.data.index_select(0, row).index_copy_(2, self.changing, values)
 
-    def changing(
+    def shown(
         self,
         row: torch.Tensor,
         battery_soc: torch.Tensor,
@@ -77,7 +77,8 @@ class Observer(torch.nn.Module):
         made: torch.Tensor,
         mean_net_kwh: torch.Tensor | None,
     ) -> torch.Tensor:
-        """What the buildings see at ``row`` ``[E]`` of how the hour before it ended: the columns ``at``, ``[E, N, k]``.
+        """What the buildings see at ``row`` ``[E]`` of how the hour before it ended: the columns
+        ``changing``, ``[E, N, k]``.
 
         Args:
             row: of the data.

@@ -31,7 +31,8 @@ class State:
             controlled and uncontrolled, kWh, ``[E, 4]``; without columns where no rewards are computed, and within rollouts.
         net_history_kwh: net loads of the last 24 hours, the latest last, zero before there was any, ``[E, 24, N]``; without
             hours where observations hold no mean of them, and within rollouts.
-        observations: what the buildings see, encoded, ``[E, N, D]``.
+        observations: what the buildings see, encoded, ``[E, N, D]``; only the columns that depend on the control within and
+            after rollouts with ``partly``.
     """
 
     row: torch.Tensor
