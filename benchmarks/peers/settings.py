@@ -10,7 +10,7 @@ class Settings:
     """One set for all.
 
     Attributes:
-        hidden: width of the two hidden layers of actors and critics.
+        hidden: width of the two hidden layers of actors and of the peer's critic, and of the first of our critics.
         learning_rate: Adam's, of actor and critic.
         gamma: discount a step.
         tau: share by which targets move towards their networks with every update.

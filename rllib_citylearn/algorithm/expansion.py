@@ -54,13 +54,17 @@ class Expansion:
 
 @dataclass(frozen=True)
 class _Simulated:
-    """One of the run's communities, as the learner simulates it; ``action_mask`` is ``[N, A]`` of its own N buildings."""
+    """One of the run's communities, as the learner simulates it.
+
+    ``action_mask`` is ``[N, A]`` of its own N buildings, ``changing`` the columns of observations that the control changes.
+    """
 
     community: DifferentiableCommunity
     rows: StateRows
     latest: int
     action_mask: Tensor
     errors: ForecastErrors | None
+    changing: frozenset[int]
 
 
 class ValueExpansion:
@@ -116,7 +120,10 @@ class ValueExpansion:
         observed = community.foreseen(state, self._hours + 1)
         if simulated.errors is not None:
             simulated.errors.add(observed, community.observer.data_at(state.row), generator)
-        ahead = Foresight(module.policy, observed, community.changing)
+        rule = module.policy.actor.rule
+        # Known without asking the device.
+        rule_ahead = rule is None or rule.columns.isdisjoint(simulated.changing)
+        ahead = Foresight(module.policy, observed, community.changing, rule_ahead=rule_ahead)
         seen: list[Tensor] = []
         done: list[Tensor] = []
 
@@ -167,4 +174,5 @@ def _simulated(member: Member, k: int, hours: int, device: torch.device) -> _Sim
         latest=community.rows - 1 - hours,
         action_mask=mask,
         errors=ForecastErrors(description.features, noise, device) if noise else None,
+        changing=frozenset(community.changing.tolist()),
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
 from rllib_citylearn.modules.policy import Policy
@@ -22,9 +21,10 @@ class Foresight:
         observations: of all hours, ``[H, B, N, D]``, which must not change either; what the columns ``changing`` hold is not
             looked at.
         changing: the other columns, ``[k]``.
+        rule_ahead: whether the rule, if there is one, reads none of ``changing``.
     """
 
-    def __init__(self, policy: Policy, observations: Tensor, changing: Tensor) -> None:
+    def __init__(self, policy: Policy, observations: Tensor, changing: Tensor, *, rule_ahead: bool) -> None:
         self._policy, self._changing = policy, changing
         # Unbound, since gradients of rows that are looked up one by one are each as large as the whole.
         first, direct = policy.actor.entrance.known(observations, changing)
@@ -36,7 +36,7 @@ class Foresight:
         rule = policy.actor.rule
         self._rule: Tensor | None = None
         self._observations: Tensor | None = None
-        if rule is not None and not torch.isin(rule.columns(), changing).any():
+        if rule is not None and rule_ahead:
             self._rule = rule(observations)
         elif rule is not None:
             self._observations = observations

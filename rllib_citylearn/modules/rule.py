@@ -129,19 +129,19 @@ class StartingRule(nn.Module):
     Args:
         rules: modules from observations ``[..., D]`` to the values ``[...]`` of their ``action``.
         actions: names of the A joint actions.
+
+    Attributes:
+        columns: of observations, which the rules read.
     """
 
     def __init__(self, rules: Sequence[BatteryRule | ChargerRule], actions: Sequence[str]) -> None:
         super().__init__()
         self.rules = nn.ModuleList(rules)
+        self.columns = frozenset(column for rule in rules for column in rule.physical.columns.tolist())
         place = torch.zeros(len(rules), len(actions))
         place[range(len(rules)), [list(actions).index(rule.action) for rule in rules]] = 1.0
         self.place: Tensor
         self.register_buffer("place", place, persistent=False)
-
-    def columns(self) -> Tensor:
-        """The observation columns that the rules read, ``[k]``; some more than once."""
-        return torch.cat([rule.physical.columns for rule in self.rules])
 
     def forward(self, observations: Tensor) -> Tensor:
         return torch.stack([rule(observations) for rule in self.rules], -1) @ self.place

@@ -17,7 +17,7 @@ from rllib_citylearn.algorithm.names import COMMUNITY_INDEX
 from rllib_citylearn.env import CityLearnMultiAgentEnv
 from rllib_citylearn.env.config import CommunityEnvConfig
 from rllib_citylearn.env.forecast_noise import forecast_columns
-from rllib_citylearn.errors import ConfigError
+from rllib_citylearn.errors import ConfigError, EngineError
 from rllib_citylearn.modules.foresight import Foresight
 from tests.small_data import short
 
@@ -127,7 +127,7 @@ def test_simulated_hours_keep_their_digits_where_networks_compute_with_half_of_t
     assert torch.equal(half.returns.district, exact.returns.district)
 
 
-def test_forecasts_are_as_wrong_in_simulated_hours_as_in_those_that_are_played(algorithm, homes):
+def test_forecasts_alone_are_wrong_in_later_simulated_hours(algorithm, homes):
     learner = learner_of(algorithm)
     batch = tensors(algorithm, 16)
 
@@ -190,6 +190,15 @@ def test_the_gradient_is_the_slope_of_the_objective(algorithm):
         bias.copy_(untouched)
     assert slope == pytest.approx((sides[0] - sides[1]) / (2 * size), rel=0.05, abs=0.02)
     assert abs(slope) > 0.1
+
+
+def test_a_state_without_all_columns_is_refused(algorithm):
+    simulated = learner_of(algorithm)._expansion._simulated[0]
+    community = simulated.community
+    end, _ = community.rollout(community.start([5, 6]), lambda seen, state: torch.zeros(2, 3, 1), 2, partly=True)
+    for use in (lambda: community.foreseen(end, 2), lambda: community.step(end, torch.zeros(2, 3, 1))):
+        with pytest.raises(EngineError, match="partly=True"):
+            use()
 
 
 def test_rows_without_data_ahead_are_not_simulated_from(algorithm):

@@ -46,7 +46,9 @@ def test_actions_and_gradients_are_the_policys(settings, changing):
     whole = [observations[h].index_copy(-1, columns, values[h]) for h in range(HOURS)]
     wanted = torch.stack([policy(seen, kept=kept) for seen in whole])
     # What the changing columns hold beforehand does not matter.
-    ahead = Foresight(policy, observations.index_fill(-1, columns, torch.nan), columns)
+    rule = policy.actor.rule
+    rule_ahead = rule is None or rule.columns.isdisjoint(columns.tolist())
+    ahead = Foresight(policy, observations.index_fill(-1, columns, torch.nan), columns, rule_ahead=rule_ahead)
     found = torch.stack([ahead.actions(h, values[h], kept) for h in range(HOURS)])
     assert torch.allclose(found, wanted, atol=1e-6)
     inputs = [*policy.parameters(), *(values if changing else [])]
@@ -55,3 +57,15 @@ def test_actions_and_gradients_are_the_policys(settings, changing):
     assert any(gradient.any() for gradient in gradients[0])
     for one, other in zip(*gradients, strict=True):
         assert torch.allclose(one, other, atol=1e-5)
+
+
+@pytest.mark.parametrize("rule_ahead", [True, False])
+def test_networks_may_compute_with_half_the_digits(rule_ahead):
+    policy = policy_of()
+    columns = torch.tensor([COLUMNS.index("electrical_storage_soc")])
+    observations = torch.rand(HOURS, COPIES, N, len(COLUMNS)) * 2 - 1
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        ahead = Foresight(policy, observations, columns, rule_ahead=rule_ahead)
+        found = [ahead.actions(h, observations[h].index_select(-1, columns)) for h in range(HOURS)]
+    wanted = policy(observations.flatten(0, 1)).unflatten(0, (HOURS, COPIES))
+    assert torch.allclose(torch.stack(found).float(), wanted, atol=0.03)
