@@ -8,7 +8,7 @@ from functools import partial
 
 from rllib_citylearn.baselines.citylearn_agents import CityLearnAgent
 from rllib_citylearn.baselines.controller import Controller
-from rllib_citylearn.baselines.rules import NetZero, NoControl
+from rllib_citylearn.baselines.rules import Level, NetZero, NoControl
 from rllib_citylearn.errors import ConfigError
 
 _RBC = partial(CityLearnAgent, module="citylearn.agents.rbc", sets_devices=True)
@@ -16,6 +16,7 @@ _RBC = partial(CityLearnAgent, module="citylearn.agents.rbc", sets_devices=True)
 BASELINES: Mapping[str, Callable[[], Controller]] = {
     "no-control": NoControl,
     "net-zero": NetZero,
+    "level": Level,
     "bau": partial(CityLearnAgent, "bau", "citylearn.agents.baseline", "BusinessAsUsualAgent", sets_devices=False),
     "basic-rbc": partial(_RBC, "basic-rbc", agent="BasicRBC"),
     "optimized-rbc": partial(_RBC, "optimized-rbc", agent="OptimizedRBC"),

@@ -1,7 +1,8 @@
-"""The two simplest controllers: doing nothing, and one line of arithmetic."""
+"""The simplest controllers: doing nothing, and one line of arithmetic."""
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -37,11 +38,15 @@ class _Battery:
     battery: int | None
     hourly_energy_kwh: float
 
-    def act(self, row: list[float]) -> list[float]:
+    def net_kwh(self, row: list[float]) -> float:
+        """What the building draws without its battery."""
+        return row[self.load] - (0.0 if self.generation is None else row[self.generation])
+
+    def act(self, row: list[float], target_kwh: float) -> list[float]:
+        """What brings the building's net load to the target, or as near as the battery's power allows."""
         actions = [0.0] * self.actions
         if self.battery is not None:
-            generation = 0.0 if self.generation is None else row[self.generation]
-            share = (generation - row[self.load]) / self.hourly_energy_kwh
+            share = (target_kwh - self.net_kwh(row)) / self.hourly_energy_kwh
             actions[self.battery] = float(min(max(share, -1.0), 1.0))
         return actions
 
@@ -69,7 +74,7 @@ class NetZero:
             battery = actions.index("electrical_storage") if "electrical_storage" in actions and power_kw > 0 else None
             if battery is not None and "non_shiftable_load" not in observed:
                 raise FeatureError(
-                    f"net-zero needs the observation 'non_shiftable_load', which {building.name} does not have; "
+                    f"{self.name} needs the observation 'non_shiftable_load', which {building.name} does not have; "
                     "activate it in the data set's schema or choose another baseline."
                 )
             self._batteries.append(
@@ -84,4 +89,29 @@ class NetZero:
 
     def act(self, observations: list[list[float]]) -> list[list[float]]:
         """See ``Controller.act``."""
-        return [battery.act(row) for battery, row in zip(self._batteries, observations, strict=True)]
+        return [battery.act(row, 0.0) for battery, row in zip(self._batteries, observations, strict=True)]
+
+
+class Level(NetZero):
+    """Asks each battery for what brings its building's net load to the mean of its load less generation over a day.
+
+    The mean is over the last 24 hours that were observed, this one included, fewer when an episode begins. A flat load,
+    where ``NetZero`` has none: it ramps less, and imports to charge.
+    """
+
+    name = "level"
+
+    def reset(self, env: CityLearnEnv) -> None:
+        """See ``NetZero.reset``."""
+        super().reset(env)
+        day = round(24 * 3600 / float(env.seconds_per_time_step))
+        self._past: list[deque[float]] = [deque(maxlen=day) for _ in self._batteries]
+
+    def act(self, observations: list[list[float]]) -> list[list[float]]:
+        """See ``Controller.act``."""
+        actions = []
+        for battery, past, row in zip(self._batteries, self._past, observations, strict=True):
+            if battery.battery is not None:
+                past.append(battery.net_kwh(row))
+            actions.append(battery.act(row, sum(past) / max(len(past), 1)))
+        return actions

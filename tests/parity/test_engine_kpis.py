@@ -241,7 +241,10 @@ def test_whatever_the_environment_remembers_is_equal(both: tuple[Episode, Episod
 @pytest.mark.parametrize(
     ("community", "baseline"),
     [
-        *(("batteries", name) for name in ("no-control", "net-zero", "bau", "basic-rbc", "optimized-rbc", "battery-rbc")),
+        *(
+            ("batteries", name)
+            for name in ("no-control", "net-zero", "level", "bau", "basic-rbc", "optimized-rbc", "battery-rbc")
+        ),
         *(("vehicles", name) for name in ("no-control", "net-zero", "bau")),
         *(("tanks 2021", name) for name in ("no-control", "bau", "basic-rbc", "optimized-rbc")),
         *(("dynamics", name) for name in ("no-control", "net-zero", "bau")),

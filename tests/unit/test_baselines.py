@@ -48,6 +48,31 @@ def test_net_zero_asks_for_what_cancels_the_net_load_or_for_all_there_is(seconds
             assert asked_kwh == pytest.approx(-net_kwh) or (abs(battery) == 1.0 and abs(asked_kwh) < abs(net_kwh))
 
 
+@pytest.mark.parametrize("seconds", [3600.0, 1800.0])
+def test_level_asks_for_what_brings_the_net_load_to_its_mean_over_a_day(seconds: float) -> None:
+    controller = make_baseline("level")
+    controller.reset(community([50.0], seconds=seconds))
+    rng, net = np.random.default_rng(4), []
+    for _ in range(120):
+        load, sun = rng.uniform(0, 6, 2)
+        net.append(load - sun)
+        ((tank, battery),) = controller.act([[load, 12.0, sun]])
+        mean = np.mean(net[-round(24 * 3600 / seconds) :])
+        assert tank == 0.0
+        assert net[-1] + battery * 50.0 * seconds / 3600.0 == pytest.approx(mean)
+
+
+def test_level_starts_anew_with_every_episode() -> None:
+    controller = make_baseline("level")
+    rows = [[[float(load), 12.0, 0.0]] for load in (3.0, 5.0, 1.0)]
+    played = []
+    for _ in range(2):
+        controller.reset(community([5.0]))
+        played.append([controller.act(row) for row in rows])
+    assert played[0] == played[1]
+    assert played[0][0] == [[0.0, 0.0]], "the first hour is its own mean"
+
+
 def test_net_zero_leaves_a_battery_without_power_alone() -> None:
     controller = make_baseline("net-zero")
     controller.reset(community([0.0]))
