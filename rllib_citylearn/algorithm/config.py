@@ -9,10 +9,10 @@ from ray.rllib.algorithms.algorithm_config import AlgorithmConfig, NotProvided
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 
 from rllib_citylearn.algorithm.connectors import joint_env_to_module, joint_module_to_env
-from rllib_citylearn.algorithm.learning_rates import learning_rate_fault
 from rllib_citylearn.algorithm.names import COMMUNITY, community_of_agent
 from rllib_citylearn.algorithm.requirements import refuse_compiled_learner, require_gpus, require_model
 from rllib_citylearn.algorithm.runner_choice import runner_class
+from rllib_citylearn.algorithm.schedules import Schedule, schedule_fault
 from rllib_citylearn.algorithm.vector_runner import CommunityVectorRunner
 from rllib_citylearn.errors import ConfigError
 from rllib_citylearn.modules.community_module import CommunityModuleConfig, CommunityRLModule
@@ -50,7 +50,7 @@ class CooperativeMADDPGConfig(AlgorithmConfig):
         self.target_noise = 0.1
         self.target_noise_clip = 0.25
         self.reward_scale = 1.0
-        self.rule_weight = 3.0
+        self.rule_weight: Schedule = 3.0
         self.decompose_value = True
         self.model_horizon = 0
         self.model_batch_size = 64
@@ -91,7 +91,7 @@ class CooperativeMADDPGConfig(AlgorithmConfig):
         target_noise: float = NotProvided,
         target_noise_clip: float = NotProvided,
         reward_scale: float = NotProvided,
-        rule_weight: float = NotProvided,
+        rule_weight: Any = NotProvided,
         decompose_value: bool = NotProvided,
         model_horizon: int = NotProvided,
         model_batch_size: int = NotProvided,
@@ -120,8 +120,8 @@ class CooperativeMADDPGConfig(AlgorithmConfig):
             target_noise: standard deviation of the noise on the target policy's actions (>= 0), in action units.
             target_noise_clip: bound of that noise (>= 0), in action units.
             reward_scale: factor on rewards before learning (> 0).
-            rule_weight: pull of the policy towards the rule it corrects, against one spread of values in a batch (>= 0);
-                nothing where there is no rule.
+            rule_weight: pull of the policy towards the rule it corrects, against one spread of values in a batch (>= 0),
+                or a schedule ``[[environment step, pull], ...]``; nothing where there is no rule.
             decompose_value: learn a value for every building and one for the district, each from its own part of the
                 reward (True), or their sum from the team reward only (False). The reward is the same either way.
             model_horizon: hours H simulated on from a batch's rows, with gradients, before the critics' value, [0, 168]; 0
@@ -181,7 +181,6 @@ class CooperativeMADDPGConfig(AlgorithmConfig):
             f"tau={self.tau} has to be within (0, 1]": 0 < self.tau <= 1,
             f"gamma={self.gamma} has to be within [0, 1)": 0 <= self.gamma < 1,
             f"policy_delay={self.policy_delay} has to be at least 1": self.policy_delay >= 1,
-            f"rule_weight={self.rule_weight} must not be negative": self.rule_weight >= 0,
             f"critic_warmup_updates={self.critic_warmup_updates} must not be negative": self.critic_warmup_updates >= 0,
             f"updates_per_env_step={self.updates_per_env_step} has to be above 0": self.updates_per_env_step > 0,
             f"grad_clip={self.grad_clip} must not be negative": self.grad_clip is None or self.grad_clip >= 0,
@@ -208,8 +207,12 @@ class CooperativeMADDPGConfig(AlgorithmConfig):
             "demonstration_share above 0": not self.cloning_weight or bool(self.demonstrations and self.demonstration_share),
             f"precision={self.precision!r} has to be 'float32' or 'bfloat16'": self.precision in ("float32", "bfloat16"),
         }
-        rates = (learning_rate_fault("actor_lr", self.actor_lr), learning_rate_fault("critic_lr", self.critic_lr))
-        wrong = [sentence for sentence, fine in checks.items() if not fine] + [fault for fault in rates if fault]
+        schedules = (
+            schedule_fault("actor_lr", self.actor_lr),
+            schedule_fault("critic_lr", self.critic_lr),
+            schedule_fault("rule_weight", self.rule_weight, zero=True),
+        )
+        wrong = [sentence for sentence, fine in checks.items() if not fine] + [fault for fault in schedules if fault]
         if wrong:
             raise ConfigError("This configuration can't work: " + "; ".join(wrong) + ".")
 

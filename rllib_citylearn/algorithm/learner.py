@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from ray.rllib.core.columns import Columns
 from ray.rllib.core.learner.torch.torch_learner import TorchLearner
+from ray.rllib.utils.metrics import NUM_ENV_STEPS_SAMPLED_LIFETIME
 from torch import Tensor
 
 from rllib_citylearn.algorithm.expansion import Expansion, ValueExpansion, kept_hints
@@ -40,6 +41,7 @@ from rllib_citylearn.algorithm.names import (
     PRESENT,
     TD_ERRORS,
 )
+from rllib_citylearn.algorithm.schedules import value_at
 from rllib_citylearn.env.config import CommunityEnvConfig
 from rllib_citylearn.errors import TrainingError
 from rllib_citylearn.modules.community_module import CommunityRLModule
@@ -59,6 +61,7 @@ class CooperativeMADDPGLearner(TorchLearner):
         super().build()
         self.community.make_target_networks()
         self._gradient_steps = 0
+        self._rule_weight = value_at(self.config.rule_weight, 0)
         self._random = torch.Generator(device=self._device)
         self._random.manual_seed((self.config.seed or 0) + self._learner_index)
         self._expansion = self._make_expansion()
@@ -133,6 +136,11 @@ class CooperativeMADDPGLearner(TorchLearner):
         if self.config.num_learners <= 1:
             self._require_finite("loss", loss)
         return loss
+
+    def before_gradient_based_update(self, *, timesteps: dict[str, Any]) -> None:
+        """Look up what follows a schedule."""
+        super().before_gradient_based_update(timesteps=timesteps)
+        self._rule_weight = value_at(self.config.rule_weight, timesteps.get(NUM_ENV_STEPS_SAMPLED_LIFETIME, 0))
 
     def _require_finite(self, what: str, value: Tensor) -> None:
         """Refuse to learn from what is no number."""
@@ -210,7 +218,7 @@ class CooperativeMADDPGLearner(TorchLearner):
         observations, present = batch[Columns.OBS], batch.get(PRESENT)
         rule = module.policy.actor.rule
         clones = config.cloning_weight and IS_DEMONSTRATION in batch
-        if expansion is None or clones or (config.rule_weight and rule is not None):
+        if expansion is None or clones or (self._rule_weight and rule is not None):
             kept = kept_hints(module, len(observations), self._random, self._device)
             actions = module.act(observations, present, batch.get(ACTION_MASK), kept)
         # Frozen, not detached: the gradient has to pass through the critic to the actions, but not into its weights.
@@ -221,12 +229,12 @@ class CooperativeMADDPGLearner(TorchLearner):
         else:
             objective = expansion.objective
         loss = policy_loss(objective)
-        if rule is not None and config.rule_weight:
+        if rule is not None and self._rule_weight:
             # Stay near the rule unless the critic is sure: Fujimoto & Gu 2021, "A Minimalist Approach to Offline
             # Reinforcement Learning", eq. 3, with the rule in the place of the data's behaviour.
             away = (actions - rule(zero_absent(observations, present))) * batch.get(ACTION_MASK, module.action_mask)
             squares = away.square() if present is None else masked_mean(away.square(), present)
-            loss = loss + config.rule_weight * squares.mean()
+            loss = loss + self._rule_weight * squares.mean()
         if clones:
             loss = loss + config.cloning_weight * self._cloning_loss(module, batch, actions)
         critic.requires_grad_(True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from ray.rllib.algorithms.algorithm_config import NotProvided
 
 from rllib_citylearn.algorithm.config import CooperativeMADDPGConfig
+from rllib_citylearn.algorithm.schedules import Schedule
 from rllib_citylearn.errors import ConfigError
 
 _RLLIBS = ("gamma", "grad_clip", "grad_clip_by", "train_batch_size_per_learner")
@@ -43,8 +44,7 @@ def refuse_idle(training: Mapping[str, Any]) -> None:
 
 def training_kinds() -> dict[str, Any]:
     """Annotations of the keys of ``training``: the types of the defaults, where those are plain values."""
-    rate = float | Sequence[Sequence[float]]
-    kinds: dict[str, Any] = {"actor_lr": rate, "critic_lr": rate, "grad_clip": float | None}
+    kinds: dict[str, Any] = dict.fromkeys(("actor_lr", "critic_lr", "rule_weight"), Schedule) | {"grad_clip": float | None}
     config = CooperativeMADDPGConfig()
     own = [
         name

@@ -162,17 +162,19 @@ def test_tune_runs_it_and_finds_flat_metrics(tmp_path: Path):
     again.stop()
 
 
-def test_learning_rates_follow_their_schedule():
-    algorithm = config(actor_lr=[[0, 1e-3], [100, 1e-4]]).build_algo()
+def test_learning_rates_and_the_pull_to_the_rule_follow_their_schedules():
+    algorithm = config(actor_lr=[[0, 1e-3], [100, 1e-4]], rule_weight=[[0, 2.0], [100, 0.0]]).build_algo()
     try:
         algorithm.train()
         learner = algorithm.learner_group._learner
+        assert 0.0 < learner._rule_weight < 2.0
         early = float(learner.get_optimizer("community", "actor").param_groups[0]["lr"])
         for _ in range(3):
             algorithm.train()
         late = float(learner.get_optimizer("community", "actor").param_groups[0]["lr"])
         assert 1e-4 < early < 1e-3
         assert late == pytest.approx(1e-4)
+        assert learner._rule_weight == 0.0
     finally:
         algorithm.stop()
 

@@ -240,6 +240,17 @@ def test_learning_rates_and_schedules_that_work_pass(rate: Any) -> None:
     CooperativeMADDPGConfig().rl_module(model_config={}).training(actor_lr=rate, critic_lr=rate).validate()
 
 
+@pytest.mark.parametrize("weight", [0, 0.5, [[0, 3.0], [1000, 0.0]]], ids=str)
+def test_pulls_to_the_rule_may_fall_to_zero(weight: Any) -> None:
+    CooperativeMADDPGConfig().rl_module(model_config={}).training(rule_weight=weight).validate()
+
+
+@pytest.mark.parametrize("weight", [-1.0, [[0, 3.0], [1000, -1.0]], [[1, 3.0], [1000, 0.0]], float("nan")], ids=str)
+def test_impossible_pulls_to_the_rule_are_refused(weight: Any) -> None:
+    with pytest.raises(ConfigError, match="rule_weight"):
+        CooperativeMADDPGConfig().rl_module(model_config={}).training(rule_weight=weight).validate()
+
+
 @pytest.mark.parametrize("key", ["padded", "central_agent", "team_share"])
 def test_views_that_the_algorithm_has_no_use_for_are_refused(key: str) -> None:
     config = CooperativeMADDPGConfig().environment(
