@@ -18,6 +18,9 @@ from rllib_citylearn.modules.layers import Entrance, linear
 from rllib_citylearn.modules.rule import StartingRule
 from rllib_citylearn.modules.standardisation import Standardisation
 
+_NARROWEST = 32
+"""Of a critic's summaries and second layer: with 8 and 16 numbers it does not see how actions depend on each other."""
+
 
 def zero_absent(x: Tensor, present: Tensor | None) -> Tensor:
     """``x`` ``[B, N, C]`` with the rows of absent buildings set to zero, whatever they hold."""
@@ -120,9 +123,10 @@ class Actor(nn.Module):
         buildings: int | None = None,
     ) -> None:
         super().__init__()
-        # What is linear in the observation, as a share of a forecast, need not be learnt bent: it leads to the action, too.
+        # What is linear in the inputs, as a share of a forecast, need not be learnt bent: it leads to the action, too.
         self.entrance = Entrance(observation_size, hidden, action_size, buildings=buildings)
         self.hint = linear(hint_size, hidden, bias=False, buildings=buildings) if hint_size else None
+        self.direct_hint = linear(hint_size, action_size, bias=False, buildings=buildings) if hint_size else None
         self.inner = linear(hidden, hidden, buildings=buildings)
         self.output = linear(hidden, action_size, bias=False, buildings=buildings)
         self.rule = rule
@@ -130,8 +134,9 @@ class Actor(nn.Module):
         # Small last weights: the first policy is the rule, whatever the seed.
         direct = self.entrance.parts[1]
         nn.init.zeros_(direct.bias)
-        for last in (direct, self.output):
-            nn.init.uniform_(last.weight, -1e-3, 1e-3)
+        for last in (direct, self.direct_hint, self.output):
+            if last is not None:
+                nn.init.uniform_(last.weight, -1e-3, 1e-3)
 
     def forward(self, observations: Tensor, hints: Tensor) -> Tensor:
         """``[..., N, D]`` and ``[..., N, H]`` to actions ``[..., N, A]`` within [-1, 1]; no building sees another's row."""
@@ -141,8 +146,8 @@ class Actor(nn.Module):
 
     def act(self, first: Tensor, direct: Tensor, hints: Tensor, rule: Tensor | None) -> Tensor:
         """What ``entrance`` gave, hints and the rule's actions ``[..., N, A]`` to actions."""
-        if self.hint is not None:
-            first = first + self.hint(hints)
+        if self.hint is not None and self.direct_hint is not None:
+            first, direct = first + self.hint(hints), direct + self.direct_hint(hints)
         bent = self.output(torch.relu(self.inner(torch.relu(first))))
         correction = torch.tanh(bent + direct)
         return correction if rule is None else (rule + self.reach * correction).clamp(-1.0, 1.0)
@@ -154,14 +159,14 @@ class Critic(nn.Module):
     Every building is a token (its observation and action); attention lets a token see the others. ``value`` of a token is
     that building's own cost and carbon to come, the district's value is read from the mean token.
 
-    A token's attention works on a summary of about a quarter of its width: an update passes the critics nine times, so they,
-    and not the actors, are what it costs.
+    A token's attention works on a summary, about a quarter of its width in wide networks: an update passes the critics nine
+    times, so they, and not the actors, are what it costs.
     """
 
     def __init__(self, observation_size: int, action_size: int, hidden: int, heads: int) -> None:
         super().__init__()
-        summary = heads * max(hidden // (4 * heads), 1)
-        second = max(hidden // 2, 1)
+        summary = heads * max(max(hidden // 4, _NARROWEST) // heads, 1)
+        second = max(hidden // 2, _NARROWEST)
         self.standardise = Standardisation(observation_size)
         self.token = nn.Linear(observation_size + action_size, hidden)
         self.summary = nn.Linear(observation_size + action_size, summary)

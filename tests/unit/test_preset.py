@@ -42,7 +42,7 @@ def read(text: str) -> Preset:
         ("name: 12", ["name", "12", "text", "quotes"]),
         ("name: ../x", ["name", "'../x'", "letters"]),
         ("model: {hidden: big}", ["model.hidden", "'big'", "whole number"]),
-        ("model: {hidden: 65}", ["model", "hidden=65"]),
+        ("model: {coordinator_width: 33}", ["model", "coordinator_width=33"]),
         ("model: {hiden: 64}", ["model", "'hiden'", "'hidden'"]),
         ("model: {rule: 1}", ["model.rule", "1", "net-zero"]),
         ("model: {reach: .nan}", ["model.reach", "nan"]),
