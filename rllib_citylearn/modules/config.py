@@ -18,8 +18,8 @@ class CommunityModuleConfig:
     """Sizes and kinds of the networks, and the exploration noise; the keys of ``model_config``.
 
     Attributes:
-        hidden: width of the actor's hidden layers and of the critic's first (>= 1); its second is half as wide, but
-            32 at least.
+        hidden: width of the actor's hidden layers and of the critic's first (>= 1); its second is a quarter as wide,
+            but 32 at least.
         coordinator: what gives every building its hint: attention over the buildings and their mean field, one of the two,
             or ``none``: then a building acts on its own observation alone.
         hint_size: numbers in a hint (>= 1); of no account without a coordinator.
@@ -45,7 +45,7 @@ class CommunityModuleConfig:
     coordinator: CoordinatorKind = "attention+mean-field"
     hint_size: int = 8
     coordinator_width: int = 32
-    heads: int = 2
+    heads: int = 1
     actors: Literal["shared", "separate"] = "shared"
     critic: Literal["attention", "independent"] = "attention"
     rule: RuleName = "net-zero"

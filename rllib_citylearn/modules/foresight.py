@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
+import torch
 from torch import Tensor
 
 from rllib_citylearn.modules.policy import Policy
@@ -27,12 +26,14 @@ class Foresight:
     def __init__(self, policy: Policy, observations: Tensor, changing: Tensor, *, rule_ahead: bool) -> None:
         self._policy, self._changing = policy, changing
         # Unbound, since gradients of rows that are looked up one by one are each as large as the whole.
-        first, direct = policy.actor.entrance.known(observations, changing)
+        entrance = policy.actor.entrance
+        first, direct = entrance.known(observations, changing)
         self._first, self._direct = first.unbind(0), direct.unbind(0)
-        self._embedded: Sequence[Tensor] = ()
+        self._share = entrance.share(changing)
         if policy.coordinator is not None:
             (embedded,) = policy.coordinator.entrance.known(observations, changing)
             self._embedded = embedded.unbind(0)
+            self._embedded_share = policy.coordinator.entrance.share(changing)
         rule = policy.actor.rule
         self._rule: Tensor | None = None
         self._observations: Tensor | None = None
@@ -49,15 +50,14 @@ class Foresight:
             values: of the columns ``changing`` in this hour, ``[B, N, k]``.
             kept: as in ``Policy.forward``.
         """
-        policy, changing = self._policy, self._changing
-        actor, coordinator = policy.actor, policy.coordinator
-        hints = values[..., :0]
+        coordinator, rule_of = self._policy.coordinator, self._policy.actor.rule
+        hints: Tensor | None = None
         if coordinator is not None:
-            (share,) = coordinator.entrance.share(values, changing)
+            (share,) = self._embedded_share(values, None)
             hints = coordinator.hints(self._embedded[hour] + share)
             hints = hints if kept is None else hints * kept
         rule = None if self._rule is None else self._rule[hour]
-        if actor.rule is not None and self._observations is not None:
-            rule = actor.rule(self._observations[hour].index_copy(-1, changing, values))
-        first, direct = actor.entrance.share(values, changing)
-        return actor.act(self._first[hour] + first, self._direct[hour] + direct, hints, rule)
+        if rule_of is not None and self._observations is not None:
+            rule = rule_of(self._observations[hour].index_copy(-1, self._changing, values))
+        first, direct = self._share(values, hints)
+        return self._policy.actor.act(torch.relu(self._first[hour] + first), self._direct[hour] + direct, rule)

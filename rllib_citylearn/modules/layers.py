@@ -1,11 +1,12 @@
 """Linear layers: one for all buildings or one for each, and a network's first, which can be computed in parts.
 
-Shapes: N buildings, D observation columns.
+Shapes: N buildings, D observation columns, I further inputs.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -41,8 +42,17 @@ def apply_linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     return mapped if bias is None else mapped + bias
 
 
+def rectified(layer: nn.Module, x: Tensor) -> Tensor:
+    """``layer`` of ``x`` ``[..., inputs]``, negative numbers zeroed in place: new memory costs more than the operation."""
+    if isinstance(layer, SeparateLinear):
+        return torch.relu(layer(x))
+    # As rows, since gradients of operations in place on another view of them would copy all of them.
+    rows: Tensor = layer(x.flatten(0, -2))
+    return rows.relu_().unflatten(0, x.shape[:-1])
+
+
 class Entrance(nn.Module):
-    """A network's first layer: observation columns, standardised, through a linear layer.
+    """A network's first layer: observation columns, standardised, and what else it is given, through a linear layer.
 
     Every column has its own share of the sum, so the share of columns that are known hours ahead can be computed for all
     those hours at once (``known``), and that of the others when they become known (``share``).
@@ -50,25 +60,40 @@ class Entrance(nn.Module):
     Args:
         columns: D.
         outputs: widths of the layer's parts, each of which goes another way.
+        beside: numbers that come as they are beside the observations, I.
         buildings: as in ``linear``.
     """
 
-    def __init__(self, columns: int, *outputs: int, buildings: int | None = None) -> None:
+    def __init__(self, columns: int, *outputs: int, beside: int = 0, buildings: int | None = None) -> None:
         super().__init__()
+        self.columns = columns
         self.standardise = Standardisation(columns)
-        self.parts = nn.ModuleList(linear(columns, width, buildings=buildings) for width in outputs)
+        self.parts = nn.ModuleList(linear(columns + beside, width, buildings=buildings) for width in outputs)
+        if beside:  # as a layer of their own begins: among many columns they would hardly count
+            for part in self.parts:
+                nn.init.uniform_(part.weight[..., columns:], -(beside**-0.5), beside**-0.5)
 
-    def forward(self, observations: Tensor) -> list[Tensor]:
-        """``[..., N, D]`` to the parts ``[..., N, width]``."""
-        seen = self.standardise(observations)
-        return [part(seen) for part in self.parts]
+    def seen(self, observations: Tensor, beside: Tensor | None = None) -> Tensor:
+        """``[..., N, D]`` and ``[..., N, I]`` to the inputs of the linear layer, ``[..., N, D + I]``."""
+        standard: Tensor = self.standardise(observations)
+        return standard if beside is None else torch.cat([standard, beside], -1)
 
     def known(self, observations: Tensor, missing: Tensor) -> list[Tensor]:
-        """``forward`` without the share of the columns ``missing`` ``[k]``, whatever they hold."""
+        """The parts ``[..., N, width]`` without the share of the columns ``missing`` ``[k]`` and of what is beside."""
         seen = self.standardise(observations).index_fill(-1, missing, 0.0)
-        return [part(seen) for part in self.parts]
+        return [apply_linear(seen, part.weight[..., : self.columns], part.bias) for part in self.parts]
 
-    def share(self, values: Tensor, columns: Tensor) -> list[Tensor]:
-        """The share of ``columns`` ``[k]``, of which ``values`` ``[..., N, k]`` are observed."""
-        seen = self.standardise(values, columns)
-        return [apply_linear(seen, part.weight.index_select(-1, columns), None) for part in self.parts]
+    def share(self, columns: Tensor) -> Callable[[Tensor, Tensor | None], list[Tensor]]:
+        """A function from values ``[..., N, k]`` of ``columns`` ``[k]``, and what is beside, to their share of the parts.
+
+        The weights are looked up now; they must not change before its last call.
+        """
+        beside = torch.arange(self.columns, self.parts[0].weight.shape[-1], device=columns.device)
+        weights = [part.weight.index_select(-1, torch.cat([columns, beside])) for part in self.parts]
+
+        def share(values: Tensor, beside: Tensor | None = None) -> list[Tensor]:
+            seen = self.standardise(values, columns)
+            seen = seen if beside is None else torch.cat([seen, beside], -1)
+            return [apply_linear(seen, weight, None) for weight in weights]
+
+        return share

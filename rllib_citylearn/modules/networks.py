@@ -9,14 +9,19 @@ the buildings that are there; absent ones neither attend nor are attended to, an
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from rllib_citylearn.modules.config import CoordinatorKind
-from rllib_citylearn.modules.layers import Entrance, linear
+from rllib_citylearn.modules.layers import Entrance, linear, rectified
 from rllib_citylearn.modules.rule import StartingRule
 from rllib_citylearn.modules.standardisation import Standardisation
+
+_FEW = 100
+"""Buildings, up to which attention's scores are written out."""
 
 _NARROWEST = 32
 """Of a critic's summaries and second layer: with 8 and 16 numbers it does not see how actions depend on each other."""
@@ -53,16 +58,35 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, present: Tensor | None = None) -> Tensor:
         """``[B, N, width]`` to ``[B, N, outputs]``."""
-        # [B, N, 3, heads, inner / heads] to three of [B, heads, N, inner / heads].
-        query, key, value = self.query_key_value(x).unflatten(-1, (3, self.heads, -1)).transpose(-2, -4).unbind(-3)
+        entered = self.query_key_value(x)
         mask = None
         if present is not None:
             # The lowest number rather than minus infinity: a row without anybody stays finite.
-            lowest = torch.finfo(query.dtype).min
-            mask = torch.where(present.bool(), 0.0, lowest).to(query.dtype)[..., None, None, :]
-        mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-        joined: Tensor = self.output(mixed.transpose(-2, -3).flatten(-2))
+            mask = torch.zeros_like(present, dtype=entered.dtype).unsqueeze(-2)
+            mask = mask.masked_fill_(~present.bool().unsqueeze(-2), torch.finfo(entered.dtype).min)
+        # Of few buildings all scores fit into the cache: gradients then take half the time of those by blocks.
+        few = x.ndim == 3 and x.shape[-2] <= _FEW and entered.requires_grad and not entered.is_cuda
+        joined: Tensor = self.output(self._written_out(entered, mask) if few else self._blockwise(entered, mask))
         return joined
+
+    def _blockwise(self, entered: Tensor, mask: Tensor | None) -> Tensor:
+        """Queries, keys and values ``[..., N, 3 * inner]`` to ``[..., N, inner]``, by torch's kernels."""
+        # [..., N, 3, heads, inner / heads] to three of [..., heads, N, inner / heads].
+        query, key, value = entered.unflatten(-1, (3, self.heads, -1)).transpose(-2, -4).unbind(-3)
+        mask = None if mask is None else mask.unsqueeze(-3)
+        return functional.scaled_dot_product_attention(query, key, value, attn_mask=mask).transpose(-2, -3).flatten(-2)
+
+    def _written_out(self, entered: Tensor, mask: Tensor | None) -> Tensor:
+        """The same of ``[B, N, 3 * inner]``, head by head with scores ``[B, N, N]``, so that nothing is laid out anew."""
+        size = entered.shape[-1] // (3 * self.heads)
+        parts = entered.split(size, -1)
+        added, weight = (entered.new_zeros(()), 0.0) if mask is None else (mask, 1.0)
+        mixed = []
+        for head in range(self.heads):
+            query, key, value = parts[head :: self.heads]
+            scores = torch.baddbmm(added, query, key.transpose(1, 2), beta=weight, alpha=1.0 / math.sqrt(size))
+            mixed.append(torch.bmm(torch.softmax(scores, -1), value))
+        return torch.cat(mixed, -1)
 
 
 class Coordinator(nn.Module):
@@ -87,8 +111,8 @@ class Coordinator(nn.Module):
 
     def forward(self, observations: Tensor, present: Tensor | None = None) -> Tensor:
         """Observations ``[B, N, D]`` to hints ``[B, N, H]`` within [-1, 1]."""
-        (entered,) = self.entrance(zero_absent(observations, present))
-        return self.hints(entered, present)
+        seen = self.entrance.seen(zero_absent(observations, present))
+        return self.hints(self.entrance.parts[0](seen), present)
 
     def hints(self, entered: Tensor, present: Tensor | None = None) -> Tensor:
         """What ``entrance`` gave, ``[B, N, width]``, to hints ``[B, N, H]``."""
@@ -124,32 +148,27 @@ class Actor(nn.Module):
     ) -> None:
         super().__init__()
         # What is linear in the inputs, as a share of a forecast, need not be learnt bent: it leads to the action, too.
-        self.entrance = Entrance(observation_size, hidden, action_size, buildings=buildings)
-        self.hint = linear(hint_size, hidden, bias=False, buildings=buildings) if hint_size else None
-        self.direct_hint = linear(hint_size, action_size, bias=False, buildings=buildings) if hint_size else None
+        self.entrance = Entrance(observation_size, hidden, action_size, beside=hint_size, buildings=buildings)
         self.inner = linear(hidden, hidden, buildings=buildings)
         self.output = linear(hidden, action_size, bias=False, buildings=buildings)
         self.rule = rule
         self.reach = reach
         # Small last weights: the first policy is the rule, whatever the seed.
-        direct = self.entrance.parts[1]
+        _, direct = self.entrance.parts
         nn.init.zeros_(direct.bias)
-        for last in (direct, self.direct_hint, self.output):
-            if last is not None:
-                nn.init.uniform_(last.weight, -1e-3, 1e-3)
+        for last in (direct, self.output):
+            nn.init.uniform_(last.weight, -1e-3, 1e-3)
 
     def forward(self, observations: Tensor, hints: Tensor) -> Tensor:
         """``[..., N, D]`` and ``[..., N, H]`` to actions ``[..., N, A]`` within [-1, 1]; no building sees another's row."""
         rule = None if self.rule is None else self.rule(observations)
-        first, direct = self.entrance(observations)
-        return self.act(first, direct, hints, rule)
+        seen = self.entrance.seen(observations, hints)
+        first, direct = self.entrance.parts
+        return self.act(rectified(first, seen), direct(seen), rule)
 
-    def act(self, first: Tensor, direct: Tensor, hints: Tensor, rule: Tensor | None) -> Tensor:
-        """What ``entrance`` gave, hints and the rule's actions ``[..., N, A]`` to actions."""
-        if self.hint is not None and self.direct_hint is not None:
-            first, direct = first + self.hint(hints), direct + self.direct_hint(hints)
-        bent = self.output(torch.relu(self.inner(torch.relu(first))))
-        correction = torch.tanh(bent + direct)
+    def act(self, first: Tensor, direct: Tensor, rule: Tensor | None) -> Tensor:
+        """The first hidden layer ``[..., N, hidden]``, ``direct`` and the rule's actions ``[..., N, A]`` to actions."""
+        correction = torch.tanh(self.output(rectified(self.inner, first)) + direct)
         return correction if rule is None else (rule + self.reach * correction).clamp(-1.0, 1.0)
 
 
@@ -159,27 +178,27 @@ class Critic(nn.Module):
     Every building is a token (its observation and action); attention lets a token see the others. ``value`` of a token is
     that building's own cost and carbon to come, the district's value is read from the mean token.
 
-    A token's attention works on a summary, about a quarter of its width in wide networks: an update passes the critics nine
+    A token's attention and its second layer are about a quarter as wide as its first: an update passes the critics nine
     times, so they, and not the actors, are what it costs.
     """
 
     def __init__(self, observation_size: int, action_size: int, hidden: int, heads: int) -> None:
         super().__init__()
-        summary = heads * max(max(hidden // 4, _NARROWEST) // heads, 1)
-        second = max(hidden // 2, _NARROWEST)
+        narrow = max(hidden // 4, _NARROWEST)
+        summary = heads * max(narrow // heads, 1)
         self.standardise = Standardisation(observation_size)
         self.token = nn.Linear(observation_size + action_size, hidden)
         self.summary = nn.Linear(observation_size + action_size, summary)
-        self.attention = Attention(summary, summary, heads, second)
-        self.inner = nn.Linear(hidden, second, bias=False)
-        self.building = nn.Linear(second, 1)
-        self.district = nn.Sequential(nn.Linear(second, hidden), nn.ReLU(), nn.Linear(hidden, 1))
+        self.attention = Attention(summary, summary, heads, narrow)
+        self.inner = nn.Linear(hidden, narrow, bias=False)
+        self.building = nn.Linear(narrow, 1)
+        self.district = nn.Sequential(nn.Linear(narrow, hidden), nn.ReLU(), nn.Linear(hidden, 1))
 
     def forward(self, observations: Tensor, actions: Tensor, present: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """``[B, N, D]`` and ``[B, N, A]`` to the buildings' values ``[B, N]`` and the district's ``[B]``."""
         seen = zero_absent(torch.cat([self.standardise(observations), actions], -1), present)
-        attended = self.attention(torch.relu(self.summary(seen)), present)
-        joined = torch.relu(self.inner(torch.relu(self.token(seen))) + attended)
+        attended = self.attention(rectified(self.summary, seen), present)
+        joined = torch.relu(self.inner(rectified(self.token, seen)) + attended)
         building = zero_absent(self.building(joined), present).squeeze(-1)
         district = self.district(masked_mean(joined, present)).squeeze(-1)
         if present is not None:

@@ -44,7 +44,7 @@ class Standardisation(nn.Module):
         mean, scale = self.mean, self.scale
         if columns is not None:
             mean, scale = mean[columns], scale[columns]
-        return ((observations - mean) / scale).clamp(-LARGEST, LARGEST)
+        return (observations - mean).div_(scale).clamp_(-LARGEST, LARGEST)  # in place: all networks begin with it
 
 
 def column_moments(
