@@ -97,24 +97,31 @@ class CommunityRecord(Checkpointable):
     """Part of an algorithm's checkpoint that is restored first, and refuses if the rest would not fit.
 
     Args:
-        record: of the algorithm's own community.
+        records: of the communities that the run plays, in their order; places in replay carry their numbers.
     """
 
-    def __init__(self, record: Record) -> None:
-        self.record = record
+    def __init__(self, records: Sequence[Record]) -> None:
+        self.records = list(records)
 
     def get_state(self, components: Any = None, *, not_components: Any = None, **kwargs: Any) -> dict[str, Any]:
-        """The record."""
-        return {"agents": self.record}
+        """The first record, whose columns are everybody's, and those of further communities."""
+        return {"agents": self.records[0], "further": self.records[1:]}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Nothing changes.
 
         Raises:
-            CheckpointError: the state is of another community.
+            CheckpointError: the state is of other communities.
         """
-        require_same(state["agents"], self.record)
+        theirs = [state["agents"], *state["further"]]
+        if len(theirs) != len(self.records):
+            raise CheckpointError(
+                f"The checkpoint is of a run over {len(theirs)} communities, but this one has {len(self.records)}; its "
+                "replay would be taken for others'. Use the communities and variants that it was trained with."
+            )
+        for k, (there, here) in enumerate(zip(theirs, self.records, strict=True)):
+            require_same(there, here, f"of community {k}" if len(theirs) > 1 else "")
 
     def get_ctor_args_and_kwargs(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """What ``Checkpointable`` needs to build an equal object."""
-        return (self.record,), {}
+        return (self.records,), {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ray.rllib.algorithms.algorithm_config import AlgorithmConfig, NotProvided
@@ -10,10 +10,17 @@ from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 
 from rllib_citylearn.algorithm.connectors import joint_env_to_module, joint_module_to_env
 from rllib_citylearn.algorithm.names import COMMUNITY, community_of_agent
-from rllib_citylearn.algorithm.requirements import refuse_compiled_learner, require_gpus, require_model
+from rllib_citylearn.algorithm.requirements import (
+    refuse_compiled_learner,
+    require_demonstrators,
+    require_gpus,
+    require_model,
+)
 from rllib_citylearn.algorithm.runner_choice import runner_class
 from rllib_citylearn.algorithm.schedules import Schedule, schedule_fault
+from rllib_citylearn.algorithm.training_keys import refuse_idle, training_kinds
 from rllib_citylearn.algorithm.vector_runner import CommunityVectorRunner
+from rllib_citylearn.checks import checked_keys
 from rllib_citylearn.errors import ConfigError
 from rllib_citylearn.modules.community_module import CommunityModuleConfig, CommunityRLModule
 
@@ -149,6 +156,7 @@ class CooperativeMADDPGConfig(AlgorithmConfig):
             for name, value in locals().items()
             if name not in ("self", "kwargs", "__class__") and value is not NotProvided
         }
+        refuse_idle(kwargs)
         super().training(**kwargs)
         for name, value in own.items():
             setattr(self, name, value)
@@ -161,13 +169,18 @@ class CooperativeMADDPGConfig(AlgorithmConfig):
         super().validate()
         if self.in_evaluation:
             return  # RLlib validates a copy for its evaluation runners, which neither replay nor learn
+        kinds = training_kinds()
+        checked_keys(kinds, {name: getattr(self, name) for name in kinds}, "training")
         CommunityModuleConfig.from_dict(dict(self.model_config))
         self._require_playable_communities()
         require_gpus(self)
         require_model(self)
         refuse_compiled_learner(self)
+        require_demonstrators(self)
         batch = self.total_train_batch_size
-        fragment = int(self.rollout_fragment_length) * self.num_envs_per_env_runner
+        hours = self.get_rollout_fragment_length()
+        fragment = hours * self.num_envs_per_env_runner
+        steps = _episode_steps(self.env_config)
         simulated = self.model_horizon > 0
         checks = {
             f"replay_capacity={self.replay_capacity} has to be larger than the batch ({batch}) and the rows of a fragment "
@@ -175,9 +188,9 @@ class CooperativeMADDPGConfig(AlgorithmConfig):
             f"warmup_steps={self.warmup_steps} has to be between 0 and replay_capacity": 0
             <= self.warmup_steps
             <= self.replay_capacity,
-            f"n_step={self.n_step} has to be between 1 and rollout_fragment_length ({self.rollout_fragment_length})": 1
-            <= self.n_step
-            <= int(self.rollout_fragment_length),
+            f"n_step={self.n_step} has to be between 1 and rollout_fragment_length ({hours})": 1 <= self.n_step <= hours,
+            f"n_step={self.n_step} has to be at most the steps of an episode ({steps})": steps is None
+            or self.n_step <= steps,
             f"tau={self.tau} has to be within (0, 1]": 0 < self.tau <= 1,
             f"gamma={self.gamma} has to be within [0, 1)": 0 <= self.gamma < 1,
             f"policy_delay={self.policy_delay} has to be at least 1": self.policy_delay >= 1,
@@ -255,3 +268,10 @@ class CooperativeMADDPGConfig(AlgorithmConfig):
         from rllib_citylearn.algorithm.learner import CooperativeMADDPGLearner
 
         return CooperativeMADDPGLearner
+
+
+def _episode_steps(env_config: Mapping[str, Any]) -> int | None:
+    """The longest that an episode can be by what an ``env_config`` says of episodes and window; None if it says nothing."""
+    window = env_config.get("window")
+    said = [env_config.get("episode_steps"), None if window is None else window[1] - window[0]]
+    return min((steps for steps in said if steps is not None), default=None)

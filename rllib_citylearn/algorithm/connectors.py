@@ -21,10 +21,11 @@ from rllib_citylearn.modules.layout import JointLayout
 
 
 class JointObservations(ConnectorV2):
-    """Environment to module: ``{"community": {"obs": [E, N, D], "reset": [E]}}``."""
+    """Environment to module: ``{"community": {"obs": [E, N, D], "reset": [E]}}``, on the module's device."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, device: Any = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._device = device
         self._layout: JointLayout | None = None
         self._episode_ids: list[str | None] = []
 
@@ -54,7 +55,10 @@ class JointObservations(ConnectorV2):
         known = self._episode_ids or [None] * len(ids)
         reset = [new != old for new, old in zip(ids, known, strict=True)]
         self._episode_ids = list(ids)
-        batch[COMMUNITY] = {Columns.OBS: torch.from_numpy(joint), RESET: torch.tensor(reset)}
+        batch[COMMUNITY] = {
+            Columns.OBS: torch.from_numpy(joint).to(self._device),
+            RESET: torch.tensor(reset, device=self._device),
+        }
         return batch
 
 
@@ -78,7 +82,7 @@ class JointActions(ConnectorV2):
         if self._layout is None:
             self._layout = JointLayout(self.input_observation_space, self.input_action_space)
         layout = self._layout
-        joint = batch.pop(COMMUNITY)[Columns.ACTIONS].numpy()
+        joint = batch.pop(COMMUNITY)[Columns.ACTIONS].cpu().numpy()
         native = layout.unsquash(joint)
         normalised_by_env: list[dict[str, Any]] = []
         native_by_env: list[dict[str, Any]] = []
@@ -91,7 +95,7 @@ class JointActions(ConnectorV2):
 
 def joint_env_to_module(env: Any = None, spaces: Any = None, device: Any = None) -> list[ConnectorV2]:
     """RLlib's hook for the env-to-module pipeline."""
-    return [JointObservations()]
+    return [JointObservations(device=device)]
 
 
 def joint_module_to_env(env: Any = None, spaces: Any = None) -> list[ConnectorV2]:

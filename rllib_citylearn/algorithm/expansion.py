@@ -29,6 +29,7 @@ from rllib_citylearn.algorithm.names import COMMUNITY_INDEX, STATES
 from rllib_citylearn.env.config import CommunityEnvConfig
 from rllib_citylearn.env.members import Member, members
 from rllib_citylearn.env.vector_env import CommunityVectorEnv
+from rllib_citylearn.errors import ConfigError
 from rllib_citylearn.modules.community_module import CommunityRLModule
 from rllib_citylearn.modules.foresight import Foresight
 from rllib_citylearn.simulator.differentiable import DifferentiableCommunity, State
@@ -79,6 +80,7 @@ class ValueExpansion:
 
     Raises:
         EngineError: a community has something that can't be differentiated, named.
+        ConfigError: its data are shorter than H hours.
     """
 
     def __init__(self, config: CommunityEnvConfig, *, hours: int, starts: int, gamma: float, device: torch.device) -> None:
@@ -166,12 +168,18 @@ def _simulated(member: Member, k: int, hours: int, device: torch.device) -> _Sim
         community = DifferentiableCommunity(description, reward=vector.reward.tables).to(device)
     finally:
         vector.close()
+    latest = community.rows - 1 - hours
+    if latest < 0:
+        raise ConfigError(
+            f"model_horizon is {hours} hours, but the environment's data have {community.rows} rows, of which the last has "
+            f"no hour after it; set model_horizon to at most {community.rows - 1}, or widen the window."
+        )
     mask = torch.from_numpy(description.features.action_mask).float().to(device)
     noise = member.config.forecast_noise
     return _Simulated(
         community,
         StateRows(description),
-        latest=community.rows - 1 - hours,
+        latest=latest,
         action_mask=mask,
         errors=ForecastErrors(description.features, noise, device) if noise else None,
         changing=frozenset(community.changing.tolist()),

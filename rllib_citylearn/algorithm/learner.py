@@ -50,6 +50,8 @@ from rllib_citylearn.modules.networks import masked_mean, zero_absent
 _STEPS = "gradient_steps"
 _RANDOM = "random"
 
+_LOWER = "Lower the learning rates or set grad_clip, and go on from the last checkpoint, which holds weights from before."
+
 Batch = dict[str, Any]
 
 
@@ -140,15 +142,16 @@ class CooperativeMADDPGLearner(TorchLearner):
     def before_gradient_based_update(self, *, timesteps: dict[str, Any]) -> None:
         """Look up what follows a schedule."""
         super().before_gradient_based_update(timesteps=timesteps)
-        self._rule_weight = value_at(self.config.rule_weight, timesteps.get(NUM_ENV_STEPS_SAMPLED_LIFETIME, 0))
+        steps = timesteps.get(NUM_ENV_STEPS_SAMPLED_LIFETIME, 0)
+        self._rule_weight = value_at(self.config.rule_weight, steps)
+        # RLlib follows them after updates; the first one of a run that goes on would have the rates of the checkpoint.
+        for name, rate in (("critic", self.config.critic_lr), ("actor", self.config.actor_lr)):
+            self._set_optimizer_lr(self.get_optimizer(COMMUNITY, name), value_at(rate, steps))
 
     def _require_finite(self, what: str, value: Tensor) -> None:
         """Refuse to learn from what is no number."""
         if not torch.isfinite(value):
-            raise TrainingError(
-                f"The {what} is {value.item()} after {self._gradient_steps} gradient steps. Lower the learning rates or set "
-                "grad_clip, and go on from the last checkpoint, which holds weights from before."
-            )
+            raise TrainingError(f"The {what} is {value.item()} after {self._gradient_steps} gradient steps. {_LOWER}")
 
     def _policy_learns(self) -> bool:
         """Whether this gradient step is one of the policy too."""
@@ -228,7 +231,7 @@ class CooperativeMADDPGLearner(TorchLearner):
             objective = Value(*critic(observations, actions, present)).team(present)
         else:
             objective = expansion.objective
-        loss = policy_loss(objective)
+        loss = policy_loss(objective, objective if expansion is None else expansion.returns.team())
         if rule is not None and self._rule_weight:
             # Stay near the rule unless the critic is sure: Fujimoto & Gu 2021, "A Minimalist Approach to Offline
             # Reinforcement Learning", eq. 3, with the rule in the place of the data's behaviour.
@@ -278,11 +281,12 @@ class CooperativeMADDPGLearner(TorchLearner):
         self._gradient_steps += 1
 
     def _step_optimisers(self, gradients: dict[Any, Tensor]) -> None:
-        """RLlib's own steps; its look at every gradient by itself, twice, only where one is not finite."""
-        plain = self._grad_scalers is None and self._lr_scheduler_classes is None
-        if not plain or not all_finite(list(gradients.values())):
+        """RLlib's own steps, without its look at every gradient by itself, which sets to zero what is not finite."""
+        if self._grad_scalers is not None or self._lr_scheduler_classes is not None:
             super().apply_gradients(gradients)
             return
+        if not all_finite(list(gradients.values())):
+            raise TrainingError(f"A gradient is not finite after {self._gradient_steps} gradient steps. {_LOWER}")
         for key, gradient in gradients.items():
             self._params[key].grad = gradient
         for optimiser in self._named_optimizers.values():
@@ -296,14 +300,12 @@ class CooperativeMADDPGLearner(TorchLearner):
         return state
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """The inverse of ``get_state``; learning rates are this run's, and learners but the first draw their own numbers."""
+        """The inverse of ``get_state``; learners but the first, and those on another kind of device, draw new numbers."""
         super().set_state(state)
-        for name, rate in (("critic", self.config.critic_lr), ("actor", self.config.actor_lr)):
-            if isinstance(rate, int | float):  # those that follow a schedule are set at every update
-                self._set_optimizer_lr(self.get_optimizer(COMMUNITY, name), rate)
         if _STEPS in state:
             self._gradient_steps = state[_STEPS]
-            if self._learner_index:
+            saved = torch.as_tensor(state[_RANDOM])
+            if self._learner_index or saved.numel() != self._random.get_state().numel():
                 self._random.manual_seed((self.config.seed or 0) + self._learner_index + 7919 * self._gradient_steps)
             else:
-                self._random.set_state(torch.as_tensor(state[_RANDOM]))
+                self._random.set_state(saved)

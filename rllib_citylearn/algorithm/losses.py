@@ -133,14 +133,13 @@ def _mean_over_buildings(loss: Tensor, present: Tensor | None) -> Tensor:
     return masked_mean(loss.unsqueeze(-1), present).squeeze(-1)
 
 
-def policy_loss(objective: Tensor) -> Tensor:
+def policy_loss(objective: Tensor, values: Tensor) -> Tensor:
     """The loss whose gradient climbs the objective ``[B]`` ([L] eq. 5), as a scalar.
 
-    Its unit is the objective's spread over the batch, so that step sizes and the weights of other terms do not depend on the
-    scale of rewards.
+    Its unit is the spread of ``values``, of the team in as many states as are at hand, so that step sizes and the weights of
+    other terms do not depend on the scale of rewards.
     """
-    spread = objective.detach().std(correction=0).clamp(min=1e-3)
-    return -objective.mean() / spread
+    return -objective.mean() / values.detach().std(correction=0).clamp(min=1e-3)
 
 
 def cloning_loss(

@@ -25,7 +25,7 @@ from ray.rllib.utils.metrics import (
     TIMERS,
 )
 
-from rllib_citylearn.algorithm.community_record import CommunityRecord, record_of_layout
+from rllib_citylearn.algorithm.community_record import CommunityRecord, Record, record_of, record_of_layout
 from rllib_citylearn.algorithm.config import CooperativeMADDPGConfig
 from rllib_citylearn.algorithm.demonstrations import demonstrations
 from rllib_citylearn.algorithm.exploration_state import exploration_states, restore_exploration_states
@@ -41,6 +41,9 @@ from rllib_citylearn.modules.layout import JointLayout
 _REPLAY = "joint_replay"
 _RECORD = "trained_on"
 _RUNNERS = "runners"
+
+_DRAWN_BYTES = 64 * 2**20
+"""Of minibatches drawn at once for the learners, which may be other processes."""
 
 
 class CooperativeMADDPG(Algorithm):
@@ -70,7 +73,7 @@ class CooperativeMADDPG(Algorithm):
         )
         self._agents = layout.agents
         self._unlike = len(layout.communities) > 1
-        self._record = CommunityRecord(record_of_layout(layout))
+        self._record = CommunityRecord(self._records(layout))
         self._update_debt = 0.0
         self._updates = 0
         self._standardised = False
@@ -85,11 +88,15 @@ class CooperativeMADDPG(Algorithm):
         )
         return sizes[0]
 
+    def _communities(self) -> int:
+        """How many communities the runners play."""
+        if not issubclass(self.config.env_runner_cls, CommunityVectorRunner):
+            return 1
+        return member_count(CommunityEnvConfig.from_dict(self.config.env_config))
+
     def _masks(self, layout: JointLayout) -> dict[str, Any]:
         """Which actions and columns the buildings of each community have; nothing where the layout's is the only one."""
-        count = 1
-        if issubclass(self.config.env_runner_cls, CommunityVectorRunner):
-            count = member_count(CommunityEnvConfig.from_dict(self.config.env_config))
+        count = self._communities()
         if count == 1:
             return {}
         tables: Sequence[Any] = layout.communities
@@ -99,6 +106,12 @@ class CooperativeMADDPG(Algorithm):
             "action_masks": [table.action_mask for table in tables],
             "observation_masks": [table.observation_mask for table in tables],
         }
+
+    def _records(self, layout: JointLayout) -> list[Record]:
+        """Of all communities; variants of one have its record."""
+        if len(layout.communities) > 1:
+            return [record_of(table) for table in layout.communities]
+        return [record_of_layout(layout)] * self._communities()
 
     def training_step(self) -> None:
         """One round: every runner a fragment, then the gradient steps that these environment steps have earned."""
@@ -125,7 +138,9 @@ class CooperativeMADDPG(Algorithm):
         if not updates:
             return
         self._update_debt -= updates
-        self._learn(updates)
+        at_once = max(1, _DRAWN_BYTES // (self.replay.transition_bytes * config.total_train_batch_size))
+        for first in range(0, updates, at_once):
+            self._learn(min(at_once, updates - first))
         with self.metrics.log_time((TIMERS, SYNCH_WORKER_WEIGHTS_TIMER)):
             self.env_runner_group.sync_weights(
                 from_worker_or_learner_group=self.learner_group, policies=[COMMUNITY], inference_only=True

@@ -7,7 +7,9 @@ from typing import Any
 import torch
 
 from rllib_citylearn.algorithm.vector_runner import CommunityVectorRunner
+from rllib_citylearn.env.community_env import CityLearnMultiAgentEnv
 from rllib_citylearn.errors import ConfigError
+from rllib_citylearn.evaluation.specs import spec_for
 
 
 def require_gpus(config: Any) -> None:
@@ -55,6 +57,28 @@ def require_model(config: Any) -> None:
             f"model_horizon is {config.model_horizon}, but only CityLearnMultiAgentEnv on the engine 'fast', without a "
             "central agent, can be simulated on; set model_horizon to 0 for classic MADDPG, or change env_config."
         )
+
+
+def require_demonstrators(config: Any) -> None:
+    """Refuse demonstrations that nobody can show.
+
+    Args:
+        config: an ``AlgorithmConfig``.
+
+    Raises:
+        ConfigError: another environment than CityLearn's, or a name that is no baseline, bundle or checkpoint.
+        BundleError: a path that holds neither bundle nor checkpoint.
+    """
+    if not config.demonstrations:
+        return
+    environment = config.env
+    if environment is not None and not (isinstance(environment, type) and issubclass(environment, CityLearnMultiAgentEnv)):
+        raise ConfigError(
+            f"demonstrations are {', '.join(config.demonstrations)}, but controllers can be shown in CityLearnMultiAgentEnv "
+            f"only, and the environment is {environment}; leave demonstrations out."
+        )
+    for name in config.demonstrations:
+        spec_for(name)
 
 
 def refuse_compiled_learner(config: Any) -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ray.rllib.algorithms.algorithm_config import NotProvided
 
-from rllib_citylearn.algorithm.config import CooperativeMADDPGConfig
 from rllib_citylearn.algorithm.schedules import Schedule
 from rllib_citylearn.errors import ConfigError
 
@@ -32,7 +31,7 @@ def refuse_idle(training: Mapping[str, Any]) -> None:
     """Refuse keys that RLlib would take and this algorithm never looks at.
 
     Args:
-        training: a preset's section of that name.
+        training: a preset's section of that name, or arguments of ``AlgorithmConfig.training``.
 
     Raises:
         ConfigError: names the key and what to set instead.
@@ -44,7 +43,12 @@ def refuse_idle(training: Mapping[str, Any]) -> None:
 
 def training_kinds() -> dict[str, Any]:
     """Annotations of the keys of ``training``: the types of the defaults, where those are plain values."""
-    kinds: dict[str, Any] = dict.fromkeys(("actor_lr", "critic_lr", "rule_weight"), Schedule) | {"grad_clip": float | None}
+    from rllib_citylearn.algorithm.config import CooperativeMADDPGConfig  # which checks itself with these
+
+    kinds: dict[str, Any] = dict.fromkeys(("actor_lr", "critic_lr", "rule_weight"), Schedule) | {
+        "grad_clip": float | None,
+        "demonstrations": Sequence[str],
+    }
     config = CooperativeMADDPGConfig()
     own = [
         name

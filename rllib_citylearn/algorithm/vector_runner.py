@@ -16,7 +16,12 @@ from ray.rllib.core.columns import Columns
 from ray.rllib.env import INPUT_ENV_SINGLE_SPACES, INPUT_ENV_SPACES
 from ray.rllib.env.env_context import EnvContext
 from ray.rllib.env.multi_agent_env_runner import MultiAgentEnvRunner
-from ray.rllib.utils.metrics import ENV_RESET_TIMER, ENV_STEP_TIMER, RLMODULE_INFERENCE_TIMER
+from ray.rllib.utils.metrics import (
+    ENV_RESET_TIMER,
+    ENV_STEP_TIMER,
+    NUM_ENV_STEPS_SAMPLED_LIFETIME,
+    RLMODULE_INFERENCE_TIMER,
+)
 
 from rllib_citylearn.algorithm.community_episode import CommunityEpisode
 from rllib_citylearn.algorithm.exploration_state import EXPLORATION, identity, of_runner
@@ -50,6 +55,7 @@ class CommunityVectorRunner(MultiAgentEnvRunner):
     """
 
     env: LockstepCommunities
+    _seed: int | None
 
     def __init__(self, **kwargs: Any) -> None:
         self._counts = SampledCounts()
@@ -98,6 +104,12 @@ class CommunityVectorRunner(MultiAgentEnvRunner):
         self._random = np.random.default_rng(self._seed)
         if self._seed is not None:
             self.module[COMMUNITY].seed_exploration(self._seed)
+
+    def _begin_later(self, steps: int) -> None:
+        """Take the place of a runner that was lost, without its first episodes and noise once more."""
+        if steps and self._seed is not None:
+            self._seed = (int(self.config.seed or 0) + self.worker_index + 7919 * int(steps)) % 2**31
+            self._begin_exploration()
 
     def _make_masks(self) -> dict[str, torch.Tensor]:
         """Batch columns that say which buildings and actions a copy has, where communities differ in them."""
@@ -299,8 +311,12 @@ class CommunityVectorRunner(MultiAgentEnvRunner):
     def set_state(self, state: dict[str, Any]) -> None:
         """The inverse of ``get_state``; new episodes are begun, since the hours in between are nowhere kept."""
         super().set_state(state)
+        if self.env is None:
+            return
         exploration = of_runner(self, state)
-        if self.env is None or exploration is None:
+        if exploration is None:
+            if not (self._episodes or self.config.in_evaluation):
+                self._begin_later(state.get(NUM_ENV_STEPS_SAMPLED_LIFETIME, 0))
             return
         self.module[COMMUNITY].set_exploration_state(exploration["noise"])
         self._random.bit_generator.state = exploration["actions"]

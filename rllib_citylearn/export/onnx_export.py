@@ -73,7 +73,8 @@ def _export(
     exporter.setLevel(logging.ERROR)
     buffer = io.BytesIO()
     try:
-        with warnings.catch_warnings():
+        # Without gradients, since attention takes another way, for few buildings, where some are wanted.
+        with torch.no_grad(), warnings.catch_warnings():
             # The exporter warns about its own internals; nothing there concerns the user.
             warnings.simplefilter("ignore")
             program = torch.onnx.export(

@@ -24,7 +24,7 @@ class CommunityModuleConfig:
             or ``none``: then a building acts on its own observation alone.
         hint_size: numbers in a hint (>= 1); of no account without a coordinator.
         coordinator_width: width of the coordinator's embedding (>= 1); the heads divide it.
-        heads: attention heads (>= 1).
+        heads: of the attention: how many mixes of the others a building sees (>= 1).
         actors: one set of weights for all buildings (``shared``), or one for each (``separate``), which fixes their number.
         critic: one that sees all buildings (``attention``), or one in which a building's value comes from its own
             observation and action alone (``independent``), as in independent DDPG.
@@ -45,7 +45,7 @@ class CommunityModuleConfig:
     coordinator: CoordinatorKind = "attention+mean-field"
     hint_size: int = 8
     coordinator_width: int = 32
-    heads: int = 1
+    heads: int = 2
     actors: Literal["shared", "separate"] = "shared"
     critic: Literal["attention", "independent"] = "attention"
     rule: RuleName = "net-zero"

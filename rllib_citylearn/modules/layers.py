@@ -51,6 +51,13 @@ def rectified(layer: nn.Module, x: Tensor) -> Tensor:
     return rows.relu_().unflatten(0, x.shape[:-1])
 
 
+def exactly(layer: nn.Module, x: Tensor) -> Tensor:
+    """``layer`` of ``x`` in its own precision, also under autocast: values that add up to returns need all their digits."""
+    with torch.autocast(x.device.type, enabled=False):
+        result: Tensor = layer(x.to(next(layer.parameters()).dtype))
+    return result
+
+
 class Entrance(nn.Module):
     """A network's first layer: observation columns, standardised, and what else it is given, through a linear layer.
 

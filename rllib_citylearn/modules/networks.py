@@ -9,14 +9,12 @@ the buildings that are there; absent ones neither attend nor are attended to, an
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from rllib_citylearn.modules.config import CoordinatorKind
-from rllib_citylearn.modules.layers import Entrance, linear, rectified
+from rllib_citylearn.modules.layers import Entrance, exactly, linear, rectified
 from rllib_citylearn.modules.rule import StartingRule
 from rllib_citylearn.modules.standardisation import Standardisation
 
@@ -41,52 +39,55 @@ def masked_mean(x: Tensor, present: Tensor | None) -> Tensor:
 
 
 class Attention(nn.Module):
-    """Multi-head attention over buildings (Vaswani et al. 2017; as a critic: Iqbal & Sha 2019, eq. 5-6).
+    """Attention over buildings with several queries and one key and value a building.
+
+    Vaswani et al. 2017, eq. 1, with the keys and values of all heads in common (Shazeer 2019, "Fast Transformer Decoding:
+    One Write-Head is All You Need"); as a critic: Iqbal & Sha 2019, eq. 5-6. Heads mix the same values in different ways,
+    and the scores of all of them are one product.
 
     Args:
         width: of the embeddings.
-        inner: of queries, keys and values, all heads together.
+        inner: of queries, all heads together; keys and values are as wide as one head.
         heads: divide ``inner``.
         outputs: width of what is read out.
     """
 
     def __init__(self, width: int, inner: int, heads: int, outputs: int) -> None:
         super().__init__()
-        self.heads = heads
-        self.query_key_value = nn.Linear(width, 3 * inner)
+        self.size = inner // heads
+        self.query = nn.Linear(width, inner)
+        self.key_value = nn.Linear(width, 2 * self.size)
         self.output = nn.Linear(inner, outputs)
 
     def forward(self, x: Tensor, present: Tensor | None = None) -> Tensor:
-        """``[B, N, width]`` to ``[B, N, outputs]``."""
-        entered = self.query_key_value(x)
+        """``[..., N, width]`` to ``[..., N, outputs]``."""
+        # The queries of a building one after the other, as if they were buildings: [..., N * heads, size].
+        queries = self.query(x).unflatten(-1, (-1, self.size)).flatten(-3, -2)
+        key, value = self.key_value(x).split(self.size, -1)
         mask = None
         if present is not None:
             # The lowest number rather than minus infinity: a row without anybody stays finite.
-            mask = torch.zeros_like(present, dtype=entered.dtype).unsqueeze(-2)
-            mask = mask.masked_fill_(~present.bool().unsqueeze(-2), torch.finfo(entered.dtype).min)
+            mask = torch.zeros_like(present, dtype=queries.dtype).unsqueeze(-2)
+            mask = mask.masked_fill_(~present.bool().unsqueeze(-2), torch.finfo(queries.dtype).min)
         # Of few buildings all scores fit into the cache: gradients then take half the time of those by blocks.
-        few = x.ndim == 3 and x.shape[-2] <= _FEW and entered.requires_grad and not entered.is_cuda
-        joined: Tensor = self.output(self._written_out(entered, mask) if few else self._blockwise(entered, mask))
+        few = x.ndim == 3 and x.shape[-2] <= _FEW and queries.requires_grad and not queries.is_cuda
+        mixed = (_written_out if few else _blockwise)(queries, key, value, mask)
+        joined: Tensor = self.output(mixed.unflatten(-2, (x.shape[-2], -1)).flatten(-2))
         return joined
 
-    def _blockwise(self, entered: Tensor, mask: Tensor | None) -> Tensor:
-        """Queries, keys and values ``[..., N, 3 * inner]`` to ``[..., N, inner]``, by torch's kernels."""
-        # [..., N, 3, heads, inner / heads] to three of [..., heads, N, inner / heads].
-        query, key, value = entered.unflatten(-1, (3, self.heads, -1)).transpose(-2, -4).unbind(-3)
-        mask = None if mask is None else mask.unsqueeze(-3)
-        return functional.scaled_dot_product_attention(query, key, value, attn_mask=mask).transpose(-2, -3).flatten(-2)
 
-    def _written_out(self, entered: Tensor, mask: Tensor | None) -> Tensor:
-        """The same of ``[B, N, 3 * inner]``, head by head with scores ``[B, N, N]``, so that nothing is laid out anew."""
-        size = entered.shape[-1] // (3 * self.heads)
-        parts = entered.split(size, -1)
-        added, weight = (entered.new_zeros(()), 0.0) if mask is None else (mask, 1.0)
-        mixed = []
-        for head in range(self.heads):
-            query, key, value = parts[head :: self.heads]
-            scores = torch.baddbmm(added, query, key.transpose(1, 2), beta=weight, alpha=1.0 / math.sqrt(size))
-            mixed.append(torch.bmm(torch.softmax(scores, -1), value))
-        return torch.cat(mixed, -1)
+def _blockwise(queries: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
+    """Attention of ``[..., Q, size]`` to ``[..., N, size]`` by torch's kernels, which ask for a dimension of heads."""
+    mask = None if mask is None else mask.unsqueeze(-3)
+    one = (queries.unsqueeze(-3), key.unsqueeze(-3), value.unsqueeze(-3))
+    return functional.scaled_dot_product_attention(*one, attn_mask=mask).squeeze(-3)
+
+
+def _written_out(queries: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
+    """The same of ``[B, Q, size]`` and ``[B, N, size]``, with all scores ``[B, Q, N]`` at once."""
+    added, weight = (queries.new_zeros(()), 0.0) if mask is None else (mask, 1.0)
+    scores = torch.baddbmm(added, queries, key.transpose(1, 2), beta=weight, alpha=queries.shape[-1] ** -0.5)
+    return torch.bmm(torch.softmax(scores, -1), value)
 
 
 class Coordinator(nn.Module):
@@ -199,8 +200,8 @@ class Critic(nn.Module):
         seen = zero_absent(torch.cat([self.standardise(observations), actions], -1), present)
         attended = self.attention(rectified(self.summary, seen), present)
         joined = torch.relu(self.inner(rectified(self.token, seen)) + attended)
-        building = zero_absent(self.building(joined), present).squeeze(-1)
-        district = self.district(masked_mean(joined, present)).squeeze(-1)
+        building = zero_absent(exactly(self.building, joined), present).squeeze(-1)
+        district = exactly(self.district, masked_mean(joined, present)).squeeze(-1)
         if present is not None:
             district = district * present.bool().any(-1)
         return building, district
@@ -216,18 +217,15 @@ class IndependentCritic(nn.Module):
     def __init__(self, observation_size: int, action_size: int, hidden: int) -> None:
         super().__init__()
         self.standardise = Standardisation(observation_size)
-        self.building = nn.Sequential(
-            nn.Linear(observation_size + action_size, hidden),
-            nn.ReLU(),
-            nn.Linear(hidden, hidden),
-            nn.ReLU(),
-            nn.Linear(hidden, 1),
+        self.inner = nn.Sequential(
+            nn.Linear(observation_size + action_size, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU()
         )
+        self.building = nn.Linear(hidden, 1)
 
     def forward(self, observations: Tensor, actions: Tensor, present: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """``[B, N, D]`` and ``[B, N, A]`` to the buildings' values ``[B, N]`` and zeros ``[B]``."""
         seen = zero_absent(torch.cat([self.standardise(observations), actions], -1), present)
-        building = zero_absent(self.building(seen), present).squeeze(-1)
+        building = zero_absent(exactly(self.building, self.inner(seen)), present).squeeze(-1)
         return building, building.new_zeros(building.shape[:-1])
 
 

@@ -144,7 +144,8 @@ class StartingRule(nn.Module):
         self.register_buffer("place", place, persistent=False)
 
     def forward(self, observations: Tensor) -> Tensor:
-        return torch.stack([rule(observations) for rule in self.rules], -1) @ self.place
+        # Not a product of matrices, which autocast would compute in half the bits.
+        return (torch.stack([rule(observations) for rule in self.rules], -1).unsqueeze(-1) * self.place).sum(-2)
 
 
 def starting_rule(layout: JointLayout, name: RuleName) -> StartingRule | None:

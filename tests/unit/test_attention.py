@@ -1,4 +1,4 @@
-"""Attention over buildings, while learning and while acting, against its definition (Vaswani et al. 2017, eq. 1)."""
+"""Attention over buildings, learning and acting, against its definition (Vaswani et al. 2017, eq. 1; Shazeer 2019)."""
 
 from __future__ import annotations
 
@@ -13,21 +13,18 @@ WIDTH, INNER, OUTPUTS = 6, 8, 3
 
 def by_definition(attention: Attention, x: torch.Tensor, present: torch.Tensor | None) -> np.ndarray:
     """Building by building and head by head, without absent buildings, in double precision; zeros where nobody is there."""
-    entered = attention.query_key_value(x).detach().double().numpy()
+    queries, key_value = (layer(x).detach().double().numpy() for layer in (attention.query, attention.key_value))
     weight, bias = (p.detach().double().numpy() for p in (attention.output.weight, attention.output.bias))
     rows, buildings, _ = x.shape
-    size = INNER // attention.heads
+    size = key_value.shape[-1] // 2
     out = np.zeros((rows, buildings, OUTPUTS))
     for b in range(rows):
         others = np.flatnonzero(np.ones(buildings) if present is None else present[b].numpy())
         for n in others:
             mixed = []
-            for head in range(attention.heads):
-                query, key, value = (
-                    entered[b, :, part * INNER + head * size : part * INNER + (head + 1) * size] for part in range(3)
-                )
-                scores = np.exp(key[others] @ query[n] / np.sqrt(size))
-                mixed.append(scores / scores.sum() @ value[others])
+            for head in range(INNER // size):
+                scores = np.exp(key_value[b, others, :size] @ queries[b, n, head * size :][:size] / np.sqrt(size))
+                mixed.append(scores / scores.sum() @ key_value[b, others, size:])
             out[b, n] = weight @ np.concatenate(mixed) + bias
     return out
 

@@ -31,7 +31,7 @@ def changed(**edits: object) -> Record:
 
 def test_the_same_community_is_taken() -> None:
     assert differences(RECORD, copy.deepcopy(RECORD)) == ""
-    CommunityRecord(RECORD).set_state(CommunityRecord(RECORD).get_state())
+    CommunityRecord([RECORD]).set_state(CommunityRecord([RECORD]).get_state())
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_the_same_community_is_taken() -> None:
 )
 def test_another_community_is_refused_by_name(ours: Record, words: list[str]) -> None:
     with pytest.raises(CheckpointError) as raised:
-        CommunityRecord(ours).set_state(CommunityRecord(RECORD).get_state())
+        CommunityRecord([ours]).set_state(CommunityRecord([RECORD]).get_state())
     assert [word for word in words if word not in str(raised.value)] == [], str(raised.value)
 
 

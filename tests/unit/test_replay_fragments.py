@@ -315,3 +315,20 @@ def test_rows_that_are_not_used_take_no_memory():
     replay = JointReplay(200_000, layout(40), seed=0, states=S)
     assert replay.rows.observations.nbytes > 100e6
     assert resident() - before < 20e6
+
+
+def test_parts_of_a_minibatch_are_like_the_whole():
+    """Learners get parts of it, and simulated hours start from the first rows."""
+    runs, replay = Runs(), JointReplay(1000, layout(), seed=0, states=S, prioritised_alpha=0.6)
+    replay.add_demonstrations([runs.fragment(20, 4)])
+    replay.add([runs.fragment(100, 8)])
+    batch = replay.sample(64, 1, GAMMA, minibatches=100, demonstration_share=0.25)
+    shown = batch["is_demonstration"].reshape(100, 64)
+    assert shown[:, :32].mean() == pytest.approx(0.25, abs=0.03)
+    rows = replay.drawn.reshape(100, 64)
+    middle = [np.median(part[~chosen]) for part, chosen in ((rows[:, :32], shown[:, :32]), (rows[:, 32:], shown[:, 32:]))]
+    assert middle[0] == pytest.approx(middle[1], rel=0.1)
+    assert np.array_equal(batch["importance"].reshape(100, 64)[shown], np.ones(shown.sum()))
+    one = replay.sample(64, 1, GAMMA, beta=1.0)
+    expected = replay._priorities.weights(replay.drawn[None], 1.0, len(replay))[0]
+    np.testing.assert_allclose(one["importance"], expected)

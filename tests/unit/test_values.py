@@ -109,12 +109,12 @@ def test_critic_loss_is_the_sum_written_out(kind, importance, present):
 
 def test_the_policy_climbs_whatever_the_scale_of_its_objective():
     objective = torch.tensor([1.0, 4.0, 2.0], requires_grad=True)
-    (gradient,) = torch.autograd.grad(policy_loss(objective), objective)
+    (gradient,) = torch.autograd.grad(policy_loss(objective, objective), objective)
     assert (gradient < 0).all()
     larger = (100.0 * objective.detach()).requires_grad_()
-    (same,) = torch.autograd.grad(policy_loss(larger), larger)
+    (same,) = torch.autograd.grad(policy_loss(larger, larger), larger)
     torch.testing.assert_close(gradient, 100.0 * same)
 
 
 def test_an_objective_without_spread_gives_a_finite_loss():
-    assert torch.isfinite(policy_loss(torch.full((4,), 2.0)))
+    assert torch.isfinite(policy_loss(torch.full((4,), 2.0), torch.full((4,), 2.0)))

@@ -18,7 +18,7 @@ def episode_fragment(episode: Any, layout: JointLayout) -> JointFragment:
     """The steps of a ``MultiAgentEpisode`` (chunk) as a fragment of one copy, without engine states.
 
     Raises:
-        TrainingError: agents that did not act in every step.
+        TrainingError: agents that did not act in every step, or of which only some are told the parts of their reward.
     """
     steps = len(episode)
     observations = np.zeros((steps + 1, *layout.observation_mask.shape), np.float32)
@@ -54,7 +54,14 @@ def _rewards(episode: Any, layout: JointLayout, steps: int) -> tuple[Singles, Si
     """
     agents = [episode.agent_episodes[agent] for agent in layout.agents]
     infos = [agent.get_infos(slice(1, steps + 1)) for agent in agents]
-    if all("building_reward" in info and "district_reward" in info for info in infos[0]):
+    named = [all("building_reward" in info and "district_reward" in info for info in of_agent) for of_agent in infos]
+    if any(named) and not all(named):
+        without = layout.agents[named.index(False)]
+        raise TrainingError(
+            f"The infos of {without} lack building_reward or district_reward, which other agents' infos have; give them to "
+            "all agents in every step, or to none."
+        )
+    if all(named):
         building = np.array([[info["building_reward"] for info in of_agent] for of_agent in infos], np.float32).T
         return building, np.array([info["district_reward"] for info in infos[0]], np.float32)
     rewards = np.array([agent.get_rewards(slice(0, steps)) for agent in agents], np.float32)

@@ -93,6 +93,18 @@ class JointReplay(Checkpointable):
         return int(self.rows.startable[self.rows.ring_start :].sum())
 
     @property
+    def transition_bytes(self) -> int:
+        """Of memory that a drawn transition takes, observations before and after it above all."""
+        arrays = (
+            self.rows.observations,
+            self.rows.observations,
+            self.rows.actions,
+            self.rows.building_rewards,
+            self.rows.states,
+        )
+        return sum(array[:1].nbytes for array in arrays)
+
+    @property
     def demonstrations(self) -> int:
         """Number of demonstrated transitions."""
         return len(self._demonstrated)
@@ -202,15 +214,19 @@ class JointReplay(Checkpointable):
         rows = np.empty((minibatches, batch_size), np.int64)
         rows[:, :shown] = self._draw_demonstrations(minibatches, shown)
         rows[:, shown:] = self._draw(minibatches, batch_size - shown)
-        batch = self.rows.batch(rows.reshape(-1), n_step, gamma)
-        if self.demonstrations:
-            batch[IS_DEMONSTRATION] = rows.reshape(-1) < self.rows.ring_start
-        if self._priorities is not None:
-            importance = np.ones(rows.shape, np.float32)
-            if shown < batch_size:
-                importance[:, shown:] = self._priorities.weights(rows[:, shown:], beta, len(self))
-            batch[IMPORTANCE] = importance.reshape(-1)
+        importance = np.ones(rows.shape, np.float32)
+        if self._priorities is not None and shown < batch_size:
+            importance[:, shown:] = self._priorities.weights(rows[:, shown:], beta, len(self))
+        if self._priorities is not None or shown:
+            # Demonstrations stand first and priorities' strata rise; learners and simulated hours take parts of a minibatch.
+            order = self._random.permuted(np.tile(np.arange(batch_size), (minibatches, 1)), axis=1)
+            rows, importance = np.take_along_axis(rows, order, 1), np.take_along_axis(importance, order, 1)
         self.drawn = rows.reshape(-1)
+        batch = self.rows.batch(self.drawn, n_step, gamma)
+        if self.demonstrations:
+            batch[IS_DEMONSTRATION] = self.drawn < self.rows.ring_start
+        if self._priorities is not None:
+            batch[IMPORTANCE] = importance.reshape(-1)
         return batch
 
     def column_moments(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
