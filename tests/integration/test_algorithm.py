@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from rllib_citylearn.algorithm import CooperativeMADDPG, CooperativeMADDPGConfig
+from rllib_citylearn.env import CityLearnMultiAgentEnv
 from rllib_citylearn.errors import CheckpointError, ConfigError
 from tests.envs import HIGH, NUMBERS, WIDTH, MeetingEnv, NumberedEnv
 
@@ -203,11 +204,38 @@ def test_the_critic_learns_first_if_told_to():
         ({"policy_delay": 0}, "policy_delay"),
         ({"warmup_steps": -1}, "warmup_steps"),
         ({"target_noise": -0.1}, "target_noise"),
+        ({"reward_scale": float("inf")}, "reward_scale"),
+        ({"policy_delay": 1.5}, "policy_delay is 1.5; expected a whole number"),
+        ({"demonstrations": "net-zero"}, "demonstrations is the text 'net-zero'"),
+        ({"demonstrations": ["net-zero"]}, "CityLearnMultiAgentEnv only"),
+        ({"lr": 1e-3}, "set actor_lr and critic_lr"),
+        ({"train_batch_size": 64}, "set train_batch_size_per_learner"),
     ],
 )
 def test_impossible_settings_are_refused_before_anything_starts(wrong, name):
     with pytest.raises(ConfigError, match=name):
         config(**wrong).validate()
+
+
+def test_steps_are_compared_with_episodes_and_demonstrators_with_those_there_are():
+    def homes(env_config: dict[str, object], **training: object) -> CooperativeMADDPGConfig:
+        env_config = {"dataset": "nowhere", "engine": "fast", **env_config}
+        return config(**training).environment(CityLearnMultiAgentEnv, env_config=env_config)
+
+    homes({"episode_steps": 12}, n_step=12).validate()
+    with pytest.raises(ConfigError, match=r"n_step=13 has to be at most the steps of an episode \(12\)"):
+        homes({"episode_steps": 12}, n_step=13).validate()
+    with pytest.raises(ConfigError, match=r"the steps of an episode \(9\)"):
+        homes({"window": (100, 109)}, n_step=12).validate()
+    with pytest.raises(ConfigError, match="Did you mean 'net-zero'"):
+        homes({}, demonstrations=["net-zeroo"]).validate()
+
+
+def test_a_fragment_left_to_rllib_is_as_long_as_rllib_says():
+    one = config().env_runners(rollout_fragment_length="auto").training(n_step=10)
+    one.validate()
+    with pytest.raises(ConfigError, match="rollout_fragment_length"):
+        config().env_runners(rollout_fragment_length="auto").training(n_step=5_000, replay_capacity=100_000).validate()
 
 
 def test_a_checkpoint_of_other_spaces_is_refused(tmp_path: Path):

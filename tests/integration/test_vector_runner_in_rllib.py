@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -72,25 +73,31 @@ def test_a_killed_runner_costs_at_most_its_fragment(env_config):
         pids = group.foreach_env_runner(lambda runner: os.getpid(), local_env_runner=False)
         killer = threading.Timer(0.05, os.kill, (pids[0], signal.SIGKILL))
         killer.start()
-        after = algorithm.train()
+        results = [before, algorithm.train()]
         killer.join()
-        for _ in range(10):
-            if group.num_healthy_remote_workers() == 2 and len(_pids(group)) == 2:
-                break
-            after = algorithm.train()
+        while len(results) < 12 and not (group.num_healthy_remote_workers() == 2 and len(_pids(group)) == 2):
+            results.append(algorithm.train())
+        after = results[-1]
         assert pids[0] not in _pids(group)
         assert len(_pids(group)) == 2
-        # What had been sampled is there, everything in it is counted, and rounds were at most one fragment short.
+        # What had been sampled is there, and everything in it is counted.
         assert np.array_equal(algorithm.replay.rows.observations[: len(rows)], rows)
         assert after["env_steps"] == algorithm.replay.added == after["env_runners"]["num_env_steps_sampled_lifetime"]
-        assert after["env_steps"] >= before["env_steps"] + 50 * (after["training_iteration"] - 1)
+        # In a round every runner that is there plays a fragment; the one that was killed loses what it was playing.
+        for one, following in pairwise(results):
+            rounds = following["num_training_step_calls_per_iteration"]
+            fragments, rest = divmod(following["env_steps"] - one["env_steps"], FRAGMENT * COPIES)
+            assert rest == 0
+            assert rounds <= fragments <= 2 * rounds
         # The runner that came back has the weights of the others.
         states = group.foreach_env_runner(
             lambda runner: [p.detach().numpy().copy() for p in runner.module["community"].parameters()],
             local_env_runner=False,
         )
-        algorithm.train()
         assert all(np.array_equal(a, b) for a, b in zip(*states, strict=True))
+        full = algorithm.train()
+        rounds = full["num_training_step_calls_per_iteration"]
+        assert full["env_steps"] - after["env_steps"] == 2 * rounds * FRAGMENT * COPIES
     finally:
         algorithm.stop()
 
@@ -114,7 +121,7 @@ def test_validation_and_evaluation_are_those_of_rllibs_runner(env_config):
         finally:
             algorithm.stop()
     assert all(score == pytest.approx(scores[0], abs=1e-5) for score in scores)
-    assert all(np.isfinite(value) for value in returns)
+    assert returns[0] == pytest.approx(returns[1], rel=1e-4)
 
 
 def test_checkpoints_hold_where_exploration_stood(env_config, tmp_path: Path):

@@ -52,6 +52,15 @@ def test_another_community_is_refused_by_name(ours: Record, words: list[str]) ->
     assert [word for word in words if word not in str(raised.value)] == [], str(raised.value)
 
 
+def test_every_community_counts() -> None:
+    state = CommunityRecord([RECORD, changed(columns=["month"])]).get_state()
+    CommunityRecord([RECORD, changed(columns=["month"])]).set_state(state)
+    with pytest.raises(CheckpointError, match=r"over 2 communities, but this one has 1"):
+        CommunityRecord([RECORD]).set_state(state)
+    with pytest.raises(CheckpointError, match=r"of community 1 does not fit this run's data: here are the columns soc"):
+        CommunityRecord([RECORD, RECORD]).set_state(state)
+
+
 def test_environments_without_names_are_compared_by_size() -> None:
     def layout(columns: int) -> JointLayout:
         box = gym.spaces.Box(-1, 1, (columns,), np.float32)

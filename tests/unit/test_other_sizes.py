@@ -82,6 +82,15 @@ def test_a_policy_of_five_buildings_acts_on_a_hundred(
             assert not np.nan_to_num(series).any(), f"{name} is unknown to the policy, and left as without control"
 
 
+def test_graphs_take_any_number_of_buildings(five: tuple[Policy, Path]) -> None:
+    policy, path = five
+    observations = torch.rand(2, 257, len(read_bundle(path).manifest.community.columns)) * 2 - 1
+    with torch.no_grad():
+        expected = policy(observations).numpy()
+    (got,) = PolicyRuntime(read_bundle(path))._session.run(["actions"], {"observations": observations.numpy()})
+    np.testing.assert_allclose(got, expected, atol=1e-5)
+
+
 def test_separate_actors_keep_their_number_and_say_so(challenge_2022: Path, tmp_path: Path) -> None:
     policy, path = exported(challenge_2022, tmp_path / "separate", actors="separate", coordinator="none")
     runtime = PolicyRuntime(read_bundle(path))

@@ -157,6 +157,14 @@ def test_environments_without_parts_have_the_same_team_reward_in_the_agents_own(
     assert np.allclose(own["building_rewards"].mean(1) + own["district_reward"], team)
 
 
+def test_parts_of_the_reward_are_everybodys_or_nobodys():
+    some = episode(0, 10)
+    for info in some.agent_episodes["Building_10"].infos.data:
+        info.pop("building_reward", None)
+    with pytest.raises(TrainingError, match="infos of Building_10 lack building_reward"):
+        JointReplay(64, layout(), seed=0).add([some])
+
+
 @pytest.mark.parametrize("larger", [0, 25])
 @pytest.mark.parametrize("episodes", [12, 15], ids=["head inside", "head at zero"])
 def test_state_round_trip(larger, episodes):
