@@ -53,8 +53,8 @@ def config(
             evaluation_config={
                 "env_config": {**env_config, "random_start": False, "starts": STARTS},
                 "explore": False,
-                # All copies on RLlib's runner play the same starts.
-                "num_envs_per_env_runner": COPIES if kind is CommunityVectorRunner else 1,
+                # All copies on RLlib's runner play the same starts; two of ours play each of the four once.
+                "num_envs_per_env_runner": 2 if kind is CommunityVectorRunner else 1,
             },
         )
         .debugging(seed=3)

@@ -47,6 +47,8 @@ def test_a_policy_of_five_buildings_acts_on_seventeen_with_their_descriptors(
 ) -> None:
     policy, path = five
     env = make_citylearn_env(challenge_2022, window=(0, 30))
+    rollout(BundleSpec(str(path)).make(), env)  # which may have to compile the engine, and says so
+    capsys.readouterr()
     acted = rollout(BundleSpec(str(path)).make(), env).actions["electrical_storage"]
     assert acted.shape == (30, 17)
     here = community_features(env, read_bundle(path).manifest.community.ranges, memory=True)
