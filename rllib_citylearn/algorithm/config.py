@@ -157,7 +157,8 @@ class CooperativeMADDPGConfig(AlgorithmConfig):
             for name, value in locals().items()
             if name not in ("self", "kwargs", "__class__") and value is not NotProvided
         }
-        refuse_idle(kwargs)
+        # RLlib itself hands over what it has already, where it makes a config from a dictionary.
+        refuse_idle({name: value for name, value in kwargs.items() if value != getattr(self, name, None)})
         super().training(**kwargs)
         for name, value in own.items():
             setattr(self, name, value)

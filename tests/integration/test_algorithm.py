@@ -208,7 +208,7 @@ def test_the_critic_learns_first_if_told_to():
         ({"policy_delay": 1.5}, "policy_delay is 1.5; expected a whole number"),
         ({"demonstrations": "net-zero"}, "demonstrations is the text 'net-zero'"),
         ({"demonstrations": ["net-zero"]}, "CityLearnMultiAgentEnv only"),
-        ({"lr": 1e-3}, "set actor_lr and critic_lr"),
+        ({"lr": 5e-4}, "set actor_lr and critic_lr"),
         ({"train_batch_size": 64}, "set train_batch_size_per_learner"),
     ],
 )
