@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from citylearn.citylearn import CityLearnEnv
@@ -40,5 +41,18 @@ class Controller(Protocol):
 
         Returns:
             One row a building in CityLearn's units, ordered as ``env.action_names``.
+        """
+        ...
+
+
+@runtime_checkable
+class Planner(Protocol):
+    """A controller that has minutes of work to do before its first action."""
+
+    def prepare(self, report: Callable[[int, int], None]) -> None:
+        """Do it; called after ``Controller.reset``.
+
+        Args:
+            report: to be called with (steps done, steps in all).
         """
         ...

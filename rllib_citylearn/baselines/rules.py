@@ -21,11 +21,27 @@ class NoControl:
     def reset(self, env: CityLearnEnv) -> None:
         """See ``Controller.reset``."""
         leave_devices_to_thermostats(env)
-        self._zeros = [[0.0] * len(names) for names in env.action_names]
+        self._actions = [[0.0] * len(names) for names in env.action_names]
 
     def act(self, observations: list[list[float]]) -> list[list[float]]:
-        """Zero for every action, whatever is observed."""
-        return [list(row) for row in self._zeros]
+        """The same actions every hour, whatever is observed."""
+        return [list(row) for row in self._actions]
+
+
+class PlugIn(NoControl):
+    """What happens where nobody controls anything but people use what they have: the reference for serving them.
+
+    Vehicles charge at full power from arrival until they are full, appliances start as soon as they may; batteries and tanks
+    stay idle, thermostats are left alone.
+    """
+
+    name = "plug-in"
+
+    def reset(self, env: CityLearnEnv) -> None:
+        """See ``Controller.reset``."""
+        super().reset(env)
+        used = ("electric_vehicle_storage", "deferrable_appliance")
+        self._actions = [[1.0 if name.startswith(used) else 0.0 for name in names] for names in env.action_names]
 
 
 @dataclass(frozen=True)

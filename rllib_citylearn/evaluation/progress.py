@@ -29,7 +29,9 @@ class Progress:
         self._width = 0
 
     def update(self, run: int, step: int, total: int) -> None:
-        """Run number ``run`` has done ``step`` of ``total`` steps."""
+        """Run number ``run`` has done ``step`` of ``total`` steps; fewer than before begin another part of its work."""
+        if step < self._state.get(run, (0, 0))[0]:
+            del self._started[run]
         self._started.setdefault(run, (time.monotonic(), step))
         self._state[run] = (step, total)
         if time.monotonic() - self._shown >= self._interval:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rllib_citylearn.baselines.controller import Controller
+from rllib_citylearn.baselines.controller import Controller, Planner
 from rllib_citylearn.env.config import FAST, check_engine
 from rllib_citylearn.env.feature_table import table_names
 from rllib_citylearn.errors import FeatureError
@@ -34,7 +34,7 @@ def rollout(
         controller: what sets the devices; it is reset first.
         env: an environment from ``make_citylearn_env``, best a fresh one: controllers may take actions out of it.
         engine: one of ``env.config.ENGINES``.
-        report: called with (steps done, steps in all) after every step.
+        report: called with (steps done, steps in all) after every step, and before that while a controller plans.
 
     Raises:
         ConfigError: an unknown engine.
@@ -44,6 +44,8 @@ def rollout(
     check_engine(engine)
     env.reset()
     controller.reset(env)
+    if isinstance(controller, Planner):
+        controller.prepare((lambda step, total: None) if report is None else report)
     simulation = simulate(engine, env)
     buildings = [building.name for building in env.buildings]
     names = [list(row) for row in env.action_names]

@@ -79,6 +79,11 @@ class CommunityDescription:
             EngineError: something the engine can't simulate, named.
         """
         env.reset()
+        return cls.of(env, features)
+
+    @classmethod
+    def of(cls, env: CityLearnEnv, features: CommunityFeatures) -> CommunityDescription:
+        """From a CityLearn environment that was reset and not stepped; it is left as it is. Otherwise as ``read``."""
         check_supported(env)
         parameters = _parameters(env, features)
         tables = CommunityTables.read(env, parameters.devices)
