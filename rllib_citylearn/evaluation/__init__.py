@@ -1,7 +1,9 @@
 """Running controllers on either engine, scoring them with CityLearn's KPIs, and reporting what came out."""
 
 from rllib_citylearn.env.config import ENGINES
-from rllib_citylearn.evaluation.evaluate import Evaluation, evaluate
+from rllib_citylearn.evaluation.comparison import Comparison
+from rllib_citylearn.evaluation.evaluate import evaluate
+from rllib_citylearn.evaluation.evaluation import Evaluation
 from rllib_citylearn.evaluation.kpis import CommunityKpis, district_kpis, evaluate_env
 from rllib_citylearn.evaluation.report import write_report
 from rllib_citylearn.evaluation.rollout import rollout
@@ -16,6 +18,7 @@ __all__ = [
     "BundleSpec",
     "CheckpointSpec",
     "CommunityKpis",
+    "Comparison",
     "ControllerSpec",
     "Evaluation",
     "Score",

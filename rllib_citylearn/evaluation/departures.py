@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from rllib_citylearn.evaluation.trajectory import FloatArray, IntArray
 from rllib_citylearn.simulator.presence import Presence
 
 if TYPE_CHECKING:
@@ -43,30 +43,39 @@ class Departures:
         return asdict(self)
 
 
-def serve(soc: npt.ArrayLike, required_soc: npt.ArrayLike, capacity_kwh: npt.ArrayLike) -> Departures | None:
-    """Judge departures.
+@dataclass(frozen=True)
+class DepartureTable:
+    """K departures, in the order of time.
 
-    Args:
-        soc: state of charge with which each vehicle leaves, ``[K]``.
+    Attributes:
+        row: time step at whose end the vehicle left, ``[K]``.
+        charger: position of its charger, ``[K]``.
+        building: row of the charger's building, ``[K]``.
+        soc: state of charge with which it left, 0 to 1, ``[K]``.
         required_soc: what was asked for, ``[K]``.
-        capacity_kwh: of each vehicle's battery, ``[K]``.
-
-    Returns:
-        None without departures.
+        capacity_kwh: of its battery, ``[K]``.
     """
-    missing = np.maximum(np.asarray(required_soc, float) - np.asarray(soc, float), 0.0)
-    if missing.size == 0:
-        return None
-    return Departures(
-        departures=int(missing.size),
-        departures_met=float((missing <= TOLERANCE).mean()),
-        missing_kwh=float((missing * np.asarray(capacity_kwh, float)).sum()),
-        mean_missing_soc=float(missing.mean()),
-    )
+
+    row: IntArray
+    charger: IntArray
+    building: IntArray
+    soc: FloatArray
+    required_soc: FloatArray
+    capacity_kwh: FloatArray
+
+    def judge(self) -> Departures:
+        """How they were served."""
+        missing = np.maximum(self.required_soc - self.soc, 0.0)
+        return Departures(
+            departures=int(missing.size),
+            departures_met=float((missing <= TOLERANCE).mean()),
+            missing_kwh=float((missing * self.capacity_kwh).sum()),
+            mean_missing_soc=float(missing.mean()),
+        )
 
 
-def departures_served(env: CityLearnEnv) -> Departures | None:
-    """Judge the departures of an episode that is over.
+def departures_served(env: CityLearnEnv) -> DepartureTable | None:
+    """The departures of an episode that is over.
 
     Args:
         env: an environment at its end, whichever engine simulated (``rollout``).
@@ -76,9 +85,15 @@ def departures_served(env: CityLearnEnv) -> Departures | None:
     """
     presence = Presence.read(env, int(env.time_steps))
     rows, chargers = np.nonzero(~np.isnan(presence.required_soc))
+    if not rows.size:
+        return None
+    owners = np.array([n for n, building in enumerate(env.buildings) for _ in building.electric_vehicle_chargers or []])
     batteries = [env.electric_vehicles[v].battery for v in presence.connected[rows, chargers]]
-    return serve(
-        [float(battery.soc[row]) for row, battery in zip(rows, batteries, strict=True)],
-        presence.required_soc[rows, chargers],
-        [float(battery.capacity) for battery in batteries],
+    return DepartureTable(
+        row=rows,
+        charger=chargers,
+        building=owners[chargers],
+        soc=np.array([float(battery.soc[row]) for row, battery in zip(rows, batteries, strict=True)]),
+        required_soc=presence.required_soc[rows, chargers],
+        capacity_kwh=np.array([float(battery.capacity) for battery in batteries]),
     )

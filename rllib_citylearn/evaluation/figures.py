@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from rllib_citylearn.evaluation.evaluate import Evaluation
+from rllib_citylearn.evaluation.evaluation import Evaluation
 from rllib_citylearn.evaluation.trajectory import FloatArray, Trajectory
 
 # Okabe and Ito's palette: told apart by people with any common colour blindness.

@@ -10,7 +10,7 @@ from typing import Any
 from rllib_citylearn.baselines import BASELINES
 from rllib_citylearn.env.config import CITYLEARN, FAST
 from rllib_citylearn.errors import ConfigError
-from rllib_citylearn.evaluation.evaluate import Evaluation
+from rllib_citylearn.evaluation.evaluation import Evaluation
 from rllib_citylearn.evaluation.figures import MOST_LINES, RULE, Week, label, peak_week, soc_week_png, week_png
 from rllib_citylearn.evaluation.table import COLUMNS, cells, served_lines, table_rows
 from rllib_citylearn.files import write_bytes, write_json, write_text

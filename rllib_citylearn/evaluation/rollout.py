@@ -120,6 +120,7 @@ def _trajectory(env: CityLearnEnv, names: Sequence[Sequence[str]], taken: list[l
         seconds_per_time_step=float(env.seconds_per_time_step),
         net_electricity_consumption_kwh=columns(lambda building: building.net_electricity_consumption),
         no_control_net_kwh=columns(_uncontrolled_net),
+        charging_kwh=columns(_charging),
         soc=np.stack([_soc(building, steps) for building in buildings], 1),
         actions=_by_name(names, taken),
         price=columns(lambda building: building.pricing.electricity_pricing),
@@ -136,6 +137,12 @@ def _uncontrolled_net(building: Any) -> Any:
     if hasattr(type(building), with_devices):
         return getattr(building, with_devices)
     return building.net_electricity_consumption_without_storage
+
+
+def _charging(building: Any) -> FloatArray:
+    """What a building's chargers drew, ``[T]`` kWh."""
+    drawn = [np.asarray(charger.electricity_consumption, np.float64) for charger in building.electric_vehicle_chargers or []]
+    return np.sum(drawn, 0) if drawn else np.zeros(len(building.net_electricity_consumption))
 
 
 def _soc(building: Any, steps: int) -> FloatArray:

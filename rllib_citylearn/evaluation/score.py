@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
+from rllib_citylearn.evaluation.stretches import Stretches
 from rllib_citylearn.evaluation.trajectory import FloatArray, Trajectory
 
 SCORE_WEIGHTS: Mapping[str, float] = {
@@ -29,9 +28,6 @@ INDEX5_WEIGHTS: Mapping[str, float] = {
     "electricity_consumption_total": 0.15,
 }
 """Weights of the KPIs in the five-KPI index."""
-
-HOURS_A_MONTH = 730
-"""Length of the stretches over which CityLearn takes the monthly load factor."""
 
 
 @dataclass(frozen=True)
@@ -77,39 +73,15 @@ def _weighted(kpis: Mapping[str, float | None], weights: Mapping[str, float]) ->
     return total / sum(weights.values())
 
 
-def score_trajectory(trajectory: Trajectory, no_control_net_kwh: FloatArray) -> float:
+def score_trajectory(trajectory: Trajectory, no_control_net_kwh: FloatArray | None = None) -> float:
     """The score straight from loads, without CityLearn's KPI code: a check on ``score_kpis``.
-
-    Every building needs a bill and emissions without control, and the district a positive peak.
 
     Args:
         trajectory: the episode to score.
-        no_control_net_kwh: ``[T, N]`` kWh a time step, the same community's net load without control.
+        no_control_net_kwh: ``[T, N]`` kWh a time step, the same community's net load without control; None takes the
+            trajectory's.
 
     Returns:
-        The score; NaN or infinite where the community without control has zero.
+        The score; NaN where the community without control has zero.
     """
-    net = trajectory.net_electricity_consumption_kwh
-    month = max(1, round(HOURS_A_MONTH * 3600.0 / trajectory.seconds_per_time_step))
-    cost = _mean_building_ratio(net, no_control_net_kwh, trajectory.price)
-    carbon = _mean_building_ratio(net, no_control_net_kwh, trajectory.carbon)
-    district, reference = net.sum(1), no_control_net_kwh.sum(1)
-    ramping = _ramping(district) / _ramping(reference)
-    load_factor = _one_minus_load_factor(district, month) / _one_minus_load_factor(reference, month)
-    return float((cost + carbon + (ramping + load_factor) / 2) / 3)
-
-
-def _mean_building_ratio(net: FloatArray, reference: FloatArray, rate: FloatArray) -> float:
-    """Mean over buildings of imported energy times ``rate``, over the same without control; exports earn nothing."""
-    return float(np.mean((np.maximum(net, 0) * rate).sum(0) / (np.maximum(reference, 0) * rate).sum(0)))
-
-
-def _ramping(district: FloatArray) -> float:
-    """Sum of the increases from step to step, kWh."""
-    return float(np.maximum(np.diff(district), 0).sum())
-
-
-def _one_minus_load_factor(district: FloatArray, window: int) -> float:
-    """Mean over stretches of ``window`` steps, the last one maybe shorter, of 1 - mean/peak."""
-    stretches = [district[start : start + window] for start in range(0, len(district), window)]
-    return float(np.mean([1 - stretch.mean() / stretch.max() for stretch in stretches]))
+    return float(Stretches.of(trajectory, no_control_net_kwh).scores()[0])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from rllib_citylearn.evaluation.evaluate import Evaluation
+from rllib_citylearn.evaluation.evaluation import Evaluation
 
 
 @dataclass(frozen=True)
@@ -68,10 +68,10 @@ def kpi_table(evaluations: Sequence[Evaluation]) -> str:
 def served_lines(evaluations: Sequence[Evaluation]) -> list[str]:
     """A sentence a controller on the vehicles that left, in the order given, and a last one; none where no vehicle did."""
     lines = [
-        f"{evaluation.policy}: {100.0 * served['departures_met']:.1f}% of {served['departures']:,.0f} departures with the "
-        f"required charge, {served['missing_kwh']:,.0f} kWh missing in all."
+        f"{evaluation.policy}: {100.0 * served.departures_met:.1f}% of {served.departures:,} departures with the "
+        f"required charge, {served.missing_kwh:,.0f} kWh missing in all."
         for evaluation in evaluations
-        if (served := evaluation.ev) is not None
+        if evaluation.departures is not None and (served := evaluation.departures.judge())
     ]
     return [*lines, "The score does not count it: leaving cars uncharged is cheap."] if lines else []
 

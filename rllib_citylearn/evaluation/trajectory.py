@@ -23,6 +23,7 @@ class Trajectory:
         seconds_per_time_step: length of a time step.
         net_electricity_consumption_kwh: draw from the grid, ``[T, N]``, negative when exporting.
         no_control_net_kwh: what CityLearn says the draw would have been without control, ``[T, N]``.
+        charging_kwh: what the chargers of a building drew, ``[T, N]``, negative when vehicles gave back; zero without any.
         soc: state of charge of the battery at the end of the step, 0 to 1, ``[T, N]``; NaN without a battery.
         actions: by action name (chargers by position), ``[T, N]`` in CityLearn's units; NaN where a building lacks it.
         price: price of electricity, ``[T, N]`` currency/kWh.
@@ -37,6 +38,7 @@ class Trajectory:
     seconds_per_time_step: float
     net_electricity_consumption_kwh: FloatArray
     no_control_net_kwh: FloatArray
+    charging_kwh: FloatArray
     soc: FloatArray
     actions: Mapping[str, FloatArray]
     price: FloatArray

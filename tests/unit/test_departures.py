@@ -8,13 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rllib_citylearn.evaluation.departures import serve
+from rllib_citylearn.evaluation.departures import DepartureTable
 from rllib_citylearn.simulator.presence import Presence
 
 
+def table(soc: list[float], required: list[float], capacity: list[float]) -> DepartureTable:
+    count = np.arange(len(soc))
+    return DepartureTable(count, 0 * count, 0 * count, np.array(soc), np.array(required), np.array(capacity))
+
+
 def test_more_than_was_asked_for_is_no_miss_and_a_little_less_is_one() -> None:
-    served = serve([0.9, 0.8, 0.7999, 0.4], [0.8, 0.8, 0.8, 0.8], [50.0, 50.0, 50.0, 100.0])
-    assert served is not None
+    served = table([0.9, 0.8, 0.7999, 0.4], [0.8, 0.8, 0.8, 0.8], [50.0, 50.0, 50.0, 100.0]).judge()
     assert (served.departures, served.departures_met) == (4, 0.5)
     assert served.missing_kwh == pytest.approx(50 * 0.0001 + 100 * 0.4)
     assert served.mean_missing_soc == pytest.approx(0.4001 / 4)
@@ -22,13 +26,7 @@ def test_more_than_was_asked_for_is_no_miss_and_a_little_less_is_one() -> None:
 
 
 def test_rounding_to_32_bits_is_no_miss() -> None:
-    served = serve(np.float32(0.873), 0.873, 60.0)
-    assert served is not None
-    assert served.departures_met == 1.0
-
-
-def test_without_departures_there_is_nothing_to_say() -> None:
-    assert serve([], [], []) is None
+    assert table([float(np.float32(0.873))], [0.873], [60.0]).judge().departures_met == 1.0
 
 
 def schedule(states: str, countdown: list[int], vehicles: str = "", sessions: str = "") -> Any:

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from rllib_citylearn.errors import ConfigError
-from rllib_citylearn.evaluation.evaluate import Evaluation
+from rllib_citylearn.evaluation.evaluation import Evaluation
 from rllib_citylearn.evaluation.figures import peak_week
 from rllib_citylearn.evaluation.report import write_report
 from rllib_citylearn.evaluation.score import INDEX5_WEIGHTS, score_kpis
 from rllib_citylearn.evaluation.table import COLUMNS, kpi_table
+from rllib_citylearn.evaluation.totals import totals_of
 from rllib_citylearn.evaluation.trajectory import Trajectory
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -32,6 +33,7 @@ def trajectory(days: int = 20, *, seed: int = 0, battery: bool = True, hour_offs
         seconds_per_time_step=3600.0,
         net_electricity_consumption_kwh=reference * 0.8,
         no_control_net_kwh=reference,
+        charging_kwh=np.zeros((steps, 2)),
         soc=rng.uniform(size=(steps, 2)) if battery else np.full((steps, 2), np.nan),
         actions={"electrical_storage": np.zeros((steps, 2))},
         price=np.full((steps, 2), 0.2),
@@ -45,6 +47,7 @@ def trajectory(days: int = 20, *, seed: int = 0, battery: bool = True, hour_offs
 def evaluation(policy: str, level: float | None, engine: str = "fast", **options: Any) -> Evaluation:
     """An evaluation whose KPIs are all ``level``."""
     kpis: dict[str, float | None] = dict.fromkeys([*INDEX5_WEIGHTS, "daily_peak_average"], level)
+    path = trajectory(**options)
     return Evaluation(
         policy=policy,
         data={"name": "made_up", "sha256": "0" * 64},
@@ -53,7 +56,9 @@ def evaluation(policy: str, level: float | None, engine: str = "fast", **options
         score=score_kpis(kpis),
         kpis=kpis,
         building_kpis={"Building_1": kpis},
-        trajectory=trajectory(**options),
+        totals=totals_of(path),
+        no_control=totals_of(path, path.no_control_net_kwh),
+        trajectory=path,
     )
 
 
@@ -68,7 +73,7 @@ def strict_json(path: Path) -> Any:
 
 def test_an_evaluation_prints_the_keys_that_scripts_read() -> None:
     keys = ["policy", "data", "buildings", "engine", "window", "seed", "score", "index5", "kpis"]
-    keys += ["share_of_possible", "ev"]
+    keys += ["share_of_possible", "ev", "comfort", "totals", "no_control_totals"]
     assert list(evaluation("bau", 0.8).to_dict()) == keys
     without = evaluation("bau", None).to_dict()
     assert list(without) == [*keys, "reason"]

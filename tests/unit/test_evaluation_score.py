@@ -21,6 +21,7 @@ def trajectory_of(net: FloatArray, price: FloatArray, carbon: FloatArray) -> Tra
         seconds_per_time_step=3600.0,
         net_electricity_consumption_kwh=net,
         no_control_net_kwh=net,
+        charging_kwh=np.zeros_like(net),
         soc=np.zeros_like(net),
         actions={},
         price=price,

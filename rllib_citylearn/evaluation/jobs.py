@@ -1,0 +1,176 @@
+"""Running controllers through a community, here or in several processes."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from queue import Empty
+from typing import Any, TextIO
+
+from rllib_citylearn.env.citylearn_env import make_citylearn_env
+from rllib_citylearn.errors import UserError
+from rllib_citylearn.evaluation.comfort import comfort_of
+from rllib_citylearn.evaluation.departures import departures_served
+from rllib_citylearn.evaluation.evaluation import Evaluation
+from rllib_citylearn.evaluation.kpis import evaluate_env
+from rllib_citylearn.evaluation.progress import Progress
+from rllib_citylearn.evaluation.rollout import rollout
+from rllib_citylearn.evaluation.score import score_kpis
+from rllib_citylearn.evaluation.specs import ControllerSpec
+from rllib_citylearn.evaluation.totals import totals_of
+
+
+@dataclass(frozen=True)
+class Job:
+    """One controller on one community.
+
+    Attributes:
+        spec: the controller.
+        schema: path of the data set's ``schema.json``, or of its folder.
+        engine: what simulates.
+        buildings: names of the buildings to keep; None keeps all.
+        window: first and last time step, both included; None runs all of the data.
+        seed: replaces the schema's random seed; None leaves it.
+        data: JSON-ready description of the data set for the result.
+    """
+
+    spec: ControllerSpec
+    schema: str
+    engine: str
+    buildings: tuple[str, ...] | None
+    window: tuple[int, int] | None
+    seed: int | None
+    data: Any
+
+    def run(self, report: Callable[[int, int], None]) -> Evaluation:
+        """Simulate and judge; ``report`` is called with (steps done, steps in all)."""
+        controller = self.spec.make()
+        env = make_citylearn_env(self.schema, buildings=self.buildings, window=self.window, random_seed=self.seed)
+        trajectory = rollout(controller, env, engine=self.engine, report=report)
+        kpis = evaluate_env(env)
+        return Evaluation(
+            policy=self.spec.name,
+            data=self.data,
+            engine=self.engine,
+            seed=int(env.random_seed),
+            score=score_kpis(kpis.district),
+            kpis=kpis.district,
+            building_kpis=kpis.buildings,
+            totals=totals_of(trajectory),
+            no_control=totals_of(trajectory, trajectory.no_control_net_kwh),
+            trajectory=trajectory,
+            departures=departures_served(env),
+            comfort=comfort_of(env, kpis.district),
+        )
+
+
+def run_jobs(jobs: Sequence[Job], *, processes: int, progress: TextIO | None) -> list[Evaluation]:
+    """Run jobs, one after the other or several at once in processes of their own.
+
+    Args:
+        jobs: what to run; the slowest are best put first where several run at once.
+        processes: how many at once.
+        progress: where to show progress; None shows none.
+
+    Returns:
+        Their results, in the same order.
+
+    Raises:
+        UserError: whatever stops one of them; the others are stopped too.
+    """
+    shown = Progress(progress, [job.spec.name for job in jobs]) if progress is not None else None
+    workers = min(len(jobs), processes)
+    try:
+        return _run_here(jobs, shown) if workers == 1 else _run_apart(jobs, workers, shown)
+    finally:
+        if shown is not None:
+            shown.close()
+
+
+def _run_here(jobs: Sequence[Job], shown: Progress | None) -> list[Evaluation]:
+    results = []
+    for number, job in enumerate(jobs):
+
+        def report(step: int, total: int, number: int = number) -> None:
+            if shown is not None:
+                shown.update(number, step, total)
+
+        results.append(job.run(report))
+        if shown is not None:
+            shown.finish(number)
+    return results
+
+
+def _run_apart(jobs: Sequence[Job], workers: int, shown: Progress | None) -> list[Evaluation]:
+    context = multiprocessing.get_context("spawn")
+    messages, stop = context.Queue(), context.Event()
+    with ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(messages, stop)) as pool:
+        futures = [pool.submit(_run_in_worker, number, job) for number, job in enumerate(jobs)]
+        pending: set[Future[Evaluation]] = set(futures)
+        try:
+            while pending:
+                done, pending = wait(pending, timeout=0.2, return_when=FIRST_COMPLETED)
+                _show_messages(messages, shown)
+                for future in done:
+                    future.result()
+                    if shown is not None:
+                        shown.finish(futures.index(future))
+        except BrokenProcessPool as error:
+            raise UserError(
+                "A process that evaluated a controller was ended from outside, most often because memory ran out; "
+                "evaluate fewer controllers at a time (--processes 1) or fewer buildings."
+            ) from error
+        except BaseException:
+            # The others may still have minutes to go for results that nobody will see.
+            stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+        return [future.result() for future in futures]
+
+
+def _show_messages(messages: Any, shown: Progress | None) -> None:
+    while True:
+        try:
+            number, step, total = messages.get_nowait()
+        except Empty:
+            return
+        if shown is not None:
+            shown.update(number, step, total)
+
+
+class _StoppedError(Exception):
+    """Another controller failed, so this one need not go on."""
+
+
+_worker: dict[str, Any] = {}
+"""A worker's line to its parent: the queue of its messages and the event that stops it."""
+
+
+def _start_worker(messages: Any, stop: Any) -> None:
+    # Ctrl-C reaches the whole process group; the parent answers it and stops the workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Read when CityLearn imports torch: its thermal models are small, threads cost them more than they give.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    # A stopped worker ends without waiting for somebody to read its last messages.
+    messages.cancel_join_thread()
+    _worker.update(messages=messages, stop=stop)
+
+
+def _run_in_worker(number: int, job: Job) -> Evaluation:
+    last = time.monotonic()
+
+    def report(step: int, total: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= 0.25 or step == total:
+            last = time.monotonic()
+            if _worker["stop"].is_set():
+                raise _StoppedError
+            _worker["messages"].put((number, step, total))
+
+    return job.run(report)
