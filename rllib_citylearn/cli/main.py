@@ -7,12 +7,12 @@ import sys
 from collections.abc import Sequence
 
 from rllib_citylearn import __version__
-from rllib_citylearn.cli import bench, datasets, doctor, evaluate, export, serve, train
+from rllib_citylearn.cli import bench, compare, datasets, doctor, evaluate, export, serve, train
 from rllib_citylearn.cli.json_output import check_result_file
 from rllib_citylearn.errors import UserError
 from rllib_citylearn.local_ray import prepare_environment
 
-COMMANDS = (train, evaluate, export, serve, datasets, bench, doctor)
+COMMANDS = (train, evaluate, compare, export, serve, datasets, bench, doctor)
 
 
 def build_parser() -> argparse.ArgumentParser:

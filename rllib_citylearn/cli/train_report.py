@@ -68,7 +68,7 @@ def report_run(
         shown: JSON-ready description of the data.
     """
     from rllib_citylearn.env.building import Site
-    from rllib_citylearn.evaluation import BaselineSpec, BundleSpec, evaluate, kpi_table, write_report
+    from rllib_citylearn.evaluation import BaselineSpec, BundleSpec, Comparison, evaluate, kpi_table, write_report
     from rllib_citylearn.export import export_checkpoint, read_bundle, write_bundle
 
     _say_what_was_best(result)
@@ -91,7 +91,7 @@ def report_run(
     policy = evaluations[0]
     kpis = {"score": policy.score.score, "index5": policy.score.index5, **policy.kpis}
     write_bundle(bundle, manifest=replace(judged.manifest, kpis=kpis), models=judged.models)
-    write_report(folder, evaluations, command=command, data=shown, training=facts_of(result, preset))
+    write_report(folder, Comparison.of(evaluations), command=command, data=shown, training=facts_of(result, preset))
     print(kpi_table(evaluations))
     print("Everything is over the same community without control; lower is better.")
     others = ", and on other communities too" if len(preset.environment.each()) > 1 else ""

@@ -38,6 +38,7 @@ class Job:
         window: first and last time step, both included; None runs all of the data.
         seed: replaces the schema's random seed; None leaves it.
         data: JSON-ready description of the data set for the result.
+        label: what progress calls it; None takes the controller's name.
     """
 
     spec: ControllerSpec
@@ -47,6 +48,7 @@ class Job:
     window: tuple[int, int] | None
     seed: int | None
     data: Any
+    label: str | None = None
 
     def run(self, report: Callable[[int, int], None]) -> Evaluation:
         """Simulate and judge; ``report`` is called with (steps done, steps in all)."""
@@ -84,7 +86,7 @@ def run_jobs(jobs: Sequence[Job], *, processes: int, progress: TextIO | None) ->
     Raises:
         UserError: whatever stops one of them; the others are stopped too.
     """
-    shown = Progress(progress, [job.spec.name for job in jobs]) if progress is not None else None
+    shown = Progress(progress, [job.label or job.spec.name for job in jobs]) if progress is not None else None
     workers = min(len(jobs), processes)
     try:
         return _run_here(jobs, shown) if workers == 1 else _run_apart(jobs, workers, shown)

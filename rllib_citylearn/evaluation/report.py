@@ -10,6 +10,7 @@ from typing import Any
 from rllib_citylearn.baselines import BASELINES
 from rllib_citylearn.env.config import CITYLEARN, FAST
 from rllib_citylearn.errors import ConfigError
+from rllib_citylearn.evaluation.comparison import Comparison
 from rllib_citylearn.evaluation.evaluation import Evaluation
 from rllib_citylearn.evaluation.figures import MOST_LINES, RULE, Week, label, peak_week, soc_week_png, week_png
 from rllib_citylearn.evaluation.table import COLUMNS, cells, served_lines, table_rows
@@ -38,7 +39,7 @@ def installed_versions() -> dict[str, str]:
 
 def write_report(
     folder: Path,
-    evaluations: Sequence[Evaluation],
+    comparison: Comparison,
     *,
     command: str,
     data: Any,
@@ -49,7 +50,7 @@ def write_report(
 
     Args:
         folder: where to; a report that lies there is replaced, other files stay.
-        evaluations: what was evaluated, all on the same community and window, with different names.
+        comparison: what was evaluated; its first community is shown.
         command: the command that repeats it.
         data: JSON-ready description of the data set and where it came from.
         versions: version by package; None takes the installed ones.
@@ -61,6 +62,7 @@ def write_report(
     Raises:
         ConfigError: nothing to report, evaluations that can't be compared, or a file where the folder should be.
     """
+    evaluations = [contender.shown for contender in comparison.communities[0].contenders]
     _check(folder, evaluations)
     versions = installed_versions() if versions is None else versions
     week = peak_week(evaluations[0].trajectory)

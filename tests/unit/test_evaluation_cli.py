@@ -33,27 +33,40 @@ def test_one_policy_gives_one_object(challenge_2022: Path, capsys: pytest.Captur
     assert result["score"] != 1.0
 
 
-def test_several_policies_give_a_list_and_a_report_adds_what_to_compare_with(
-    challenge_2022: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_report_shows_what_stands_beside(challenge_2022: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file, folder = tmp_path / "result.json", tmp_path / "report"
     options = ("--buildings", "1", "--window", "0:30", "--processes", 1, "--json", file, "--out", folder)
-    assert call("net-zero", "battery-rbc", "net-zero", "--data", challenge_2022, *options) == 0
-    assert [entry["policy"] for entry in json.loads(file.read_text())] == ["net-zero", "battery-rbc"]
+    assert call("net-zero", "--data", challenge_2022, *options) == 0
+    assert json.loads(file.read_text())["policy"] == "net-zero"
     assert capsys.readouterr().out.startswith("policy")
     report = json.loads((folder / "report.json").read_text())
-    assert {row["policy"] for row in report["table"]} == {"net-zero", "battery-rbc", "no-control", "bau"}
-    assert report["command"].startswith("rllib-citylearn evaluate net-zero battery-rbc --data")
-    assert (folder / "figures" / "week.png").is_file()
+    assert {entry["policy"] for entry in report["evaluations"]} == {"net-zero", "no-control", "bau"}
+    assert report["command"].startswith("rllib-citylearn evaluate net-zero --data")
+    assert list((folder / "figures").glob("*.png"))
+
+
+def test_with_perfect_foresight_beside_it_the_share_of_the_possible_is_known(
+    challenge_2022: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("--data", challenge_2022, "--buildings", "1-2", "--window", "0:60", "--json", "-")
+    assert call("net-zero", *options, "--beside", "foresight") == 0
+    shared = json.loads(capsys.readouterr().out)
+    assert call("foresight", *options) == 0
+    bound = json.loads(capsys.readouterr().out)
+    assert call("net-zero", *options) == 0
+    assert json.loads(capsys.readouterr().out)["share_of_possible"] is None
+    assert shared["share_of_possible"] == pytest.approx((1.0 - shared["score"]) / (1.0 - bound["score"]))
+    assert bound["share_of_possible"] == 1.0
 
 
 def test_both_engines_print_the_same_numbers(challenge_2022: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    results = []
-    for engine in ("fast", "citylearn"):
-        options = ("--buildings", "1,3", "--window", "500:620", "--processes", 1, "--engine", engine, "--json", "-")
-        assert call("bau", "optimized-rbc", "--data", challenge_2022, *options) == 0
-        results.append(json.loads(capsys.readouterr().out))
-    for fast, slow in zip(*results, strict=True):
+    for policy in ("bau", "optimized-rbc"):
+        results = []
+        for engine in ("fast", "citylearn"):
+            options = ("--buildings", "1,3", "--window", "500:620", "--processes", 1, "--engine", engine, "--json", "-")
+            assert call(policy, "--data", challenge_2022, *options) == 0
+            results.append(json.loads(capsys.readouterr().out))
+        fast, slow = results
         assert (fast.pop("engine"), slow.pop("engine")) == ("fast", "citylearn")
         assert fast == slow
 
@@ -90,8 +103,9 @@ def test_what_the_fast_engine_cannot_simulate_is_refused_and_citylearn_offered(
         ("bau", "--window", "9:3"),
         ("bau", "--processes", "0"),
         ("bau", "--engine", "turbo"),
+        ("bau", "--beside", "net-zero,runs/mine"),
     ],
-    ids=["unknown policy", "no such building", "backwards", "no process", "unknown engine"],
+    ids=["unknown policy", "no such building", "backwards", "no process", "unknown engine", "no baseline beside"],
 )
 def test_mistakes_are_answered_before_anything_runs(challenge_2022: Path, options: tuple[str, ...]) -> None:
     with pytest.raises(UserError):

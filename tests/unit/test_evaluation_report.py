@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from rllib_citylearn.errors import ConfigError
+from rllib_citylearn.evaluation.comparison import Comparison
 from rllib_citylearn.evaluation.evaluation import Evaluation
 from rllib_citylearn.evaluation.figures import peak_week
 from rllib_citylearn.evaluation.report import write_report
@@ -97,7 +98,7 @@ def test_table_and_report_say_what_simulated_and_whose_the_kpis_are(tmp_path: Pa
     assert kpi_table([slow]).endswith("Simulated by the engine citylearn. The KPIs are CityLearn's own.")
     assert "by the engines citylearn and fast." in kpi_table([fast, slow])
     for evaluations, said, unsaid in (([fast], "`fast`", "`citylearn`"), ([slow], "`citylearn`", "`fast`")):
-        text = write_report(tmp_path / "r", evaluations, command="c", data="d").read_text()
+        text = write_report(tmp_path / "r", Comparison.of(evaluations), command="c", data="d").read_text()
         assert f"engine {said}" in text
         assert f"engine {unsaid}" not in text
         assert "CityLearn computed the KPIs" in text
@@ -125,7 +126,11 @@ def test_a_short_window_is_shown_whole() -> None:
 def test_a_report_is_complete_and_can_be_read_back(tmp_path: Path) -> None:
     evaluations = [evaluation("no-control", 1.0), evaluation("runs/a/bundle", 0.7), evaluation("bau", 0.8)]
     text = write_report(
-        tmp_path / "report", evaluations, command="evaluate it", data={"name": "made_up"}, training={"seeds": [1, 2]}
+        tmp_path / "report",
+        Comparison.of(evaluations),
+        command="evaluate it",
+        data={"name": "made_up"},
+        training={"seeds": [1, 2]},
     ).read_text()
     content = strict_json(tmp_path / "report" / "report.json")
     assert [row["policy"] for row in content["table"]] == ["runs/a/bundle", "bau", "no-control"]
@@ -143,7 +148,7 @@ def test_a_report_is_complete_and_can_be_read_back(tmp_path: Path) -> None:
 
 
 def test_what_was_not_measured_is_null_with_a_reason(tmp_path: Path) -> None:
-    text = write_report(tmp_path / "r", [evaluation("bau", None)], command="c", data="d").read_text()
+    text = write_report(tmp_path / "r", Comparison.of([evaluation("bau", None)]), command="c", data="d").read_text()
     content = strict_json(tmp_path / "r" / "report.json")
     assert content["table"][0]["score"] is None
     assert "cost_total" in content["evaluations"][0]["reason"]
@@ -151,7 +156,9 @@ def test_what_was_not_measured_is_null_with_a_reason(tmp_path: Path) -> None:
 
 
 def test_without_batteries_there_is_no_picture_of_them(tmp_path: Path) -> None:
-    text = write_report(tmp_path / "r", [evaluation("bau", 1.0, battery=False)], command="c", data="d").read_text()
+    text = write_report(
+        tmp_path / "r", Comparison.of([evaluation("bau", 1.0, battery=False)]), command="c", data="d"
+    ).read_text()
     assert not (tmp_path / "r" / "figures" / "soc_week.png").exists()
     assert "soc_week" not in text
 
@@ -161,10 +168,10 @@ def test_a_report_replaces_a_report_and_nothing_else(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "chapter.txt").write_text("years of work")
     for level in (0.9, 0.8):
-        write_report(folder, [evaluation("bau", level)], command="c", data="d")
+        write_report(folder, Comparison.of([evaluation("bau", level)]), command="c", data="d")
         assert strict_json(folder / "report.json")["table"][0]["score"] == pytest.approx(level)
     assert (folder / "chapter.txt").read_text() == "years of work"
-    write_report(folder, [evaluation("bau", 0.8, battery=False)], command="c", data="d")
+    write_report(folder, Comparison.of([evaluation("bau", 0.8, battery=False)]), command="c", data="d")
     assert not (folder / "figures" / "soc_week.png").exists(), "a picture of the report before"
 
 
@@ -179,5 +186,5 @@ def test_a_report_replaces_a_report_and_nothing_else(tmp_path: Path) -> None:
 )
 def test_what_cannot_stand_in_one_table_is_refused(tmp_path: Path, evaluations: list[Evaluation]) -> None:
     with pytest.raises(ConfigError):
-        write_report(tmp_path / "r", evaluations, command="c", data="d")
+        write_report(tmp_path / "r", Comparison.of(evaluations), command="c", data="d")
     assert list(tmp_path.iterdir()) == []

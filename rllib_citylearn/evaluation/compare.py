@@ -1,0 +1,152 @@
+"""Running contenders over communities, random seeds and training runs, all on the same episodes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from rllib_citylearn.env.config import FAST, check_engine
+from rllib_citylearn.errors import ConfigError
+from rllib_citylearn.evaluation.comparison import CommunityComparison, Comparison, Contender
+from rllib_citylearn.evaluation.jobs import Job, run_jobs
+from rllib_citylearn.evaluation.provenance import origin_of, relation
+from rllib_citylearn.evaluation.specs import ControllerSpec
+
+SLOWEST = ("mpc-perfect", "mpc", "foresight")
+"""Controllers that are started first, so that no process is left with the longest one at the end."""
+
+
+@dataclass(frozen=True)
+class ContenderSpec:
+    """A controller, or several training runs of the same.
+
+    Attributes:
+        name: what tables and figures call it.
+        runs: one a training run.
+    """
+
+    name: str
+    runs: tuple[ControllerSpec, ...]
+
+
+@dataclass(frozen=True)
+class CommunitySpec:
+    """Buildings of the data to compare on.
+
+    Attributes:
+        label: what tables call them.
+        buildings: their names; None takes all.
+    """
+
+    label: str
+    buildings: tuple[str, ...] | None
+
+
+def compare(
+    contenders: Sequence[ContenderSpec],
+    schema: str | Path,
+    *,
+    communities: Sequence[CommunitySpec],
+    seeds: Sequence[int | None] = (None,),
+    engine: str = FAST,
+    window: tuple[int, int] | None = None,
+    processes: int | None = None,
+    data: Mapping[str, Any] | None = None,
+    progress: TextIO | None = None,
+) -> Comparison:
+    """Run every contender in every community with every random seed.
+
+    With more than one process controllers run in new Python processes, so a script that calls this needs
+    ``if __name__ == "__main__":``.
+
+    Args:
+        contenders: what to compare; the names must differ.
+        schema: path of a data set's ``schema.json``, or of its folder.
+        communities: whom to compare on; each gets tables of its own.
+        seeds: CityLearn's random seeds, from which batteries and journeys are drawn; None is the schema's.
+        engine: what simulates: ``fast`` or ``citylearn``.
+        window: first and last time step, both included; None runs all of the data.
+        processes: how many controllers to run at once; None takes as many as there are cores.
+        data: JSON-ready description of the data set; None takes the folder's name.
+        progress: where to show progress, as ``sys.stderr``; None shows none.
+
+    Raises:
+        ConfigError: nothing to compare, equal names, equal seeds, or contenders without a run.
+        EngineError: the fast engine can't simulate one of the communities.
+        UserError: whatever stops one of the controllers; the others are stopped too.
+    """
+    _check(contenders, communities, seeds)
+    check_engine(engine)
+    path = Path(schema)
+    described = {"name": (path if path.is_dir() else path.parent).resolve().name} if data is None else dict(data)
+    places = [
+        (community, seed, contender, run)
+        for community in communities
+        for seed in seeds
+        for contender in contenders
+        for run in contender.runs
+    ]
+    jobs = [
+        Job(
+            spec=run,
+            schema=str(path),
+            engine=engine,
+            buildings=community.buildings,
+            window=window,
+            seed=seed,
+            data=described,
+            label=_label(run.name, community.label if len(communities) > 1 else "", seed if len(seeds) > 1 else None),
+        )
+        for community, seed, _, run in places
+    ]
+    order = sorted(range(len(jobs)), key=lambda i: _slowness(places[i][3].name))
+    workers = (os.cpu_count() or 1) if processes is None else processes
+    if workers < 1:
+        raise ConfigError(f"{processes} processes can't compare anything; give at least one.")
+    results = run_jobs([jobs[i] for i in order], processes=workers, progress=progress)
+    found = dict(zip(order, results, strict=True))
+    number = iter(range(len(places)))
+    compared = []
+    for community in communities:
+        # In the order of ``places``, but for contenders, which seeds come before there.
+        ran = [[[found[next(number)] for _ in contender.runs] for contender in contenders] for _ in seeds]
+        entered = tuple(
+            Contender(contender.name, tuple(tuple(of_seed[k]) for of_seed in ran)) for k, contender in enumerate(contenders)
+        )
+        note = " ".join(_notes(contenders, described, entered[0].shown.trajectory.buildings))
+        drawn = tuple(of_seed[0][0].seed for of_seed in ran)
+        compared.append(CommunityComparison(community.label, note, drawn, entered))
+    return Comparison(tuple(compared)).with_shares()
+
+
+def _notes(contenders: Sequence[ContenderSpec], data: Mapping[str, Any], buildings: Sequence[str]) -> list[str]:
+    """A sentence on every policy that was trained."""
+    notes = []
+    for contender in contenders:
+        origins = [origin for run in contender.runs if (origin := origin_of(run)) is not None]
+        clauses = list(dict.fromkeys(relation(origin, data, buildings) for origin in origins))
+        notes += [f"{contender.name} {clause}." for clause in clauses]
+    return notes
+
+
+def _label(name: str, community: str, seed: int | None) -> str:
+    parts = [part for part in (community, "" if seed is None else f"seed {seed}") if part]
+    return f"{name} ({', '.join(parts)})" if parts else name
+
+
+def _slowness(name: str) -> int:
+    return SLOWEST.index(name) if name in SLOWEST else len(SLOWEST)
+
+
+def _check(contenders: Sequence[ContenderSpec], communities: Sequence[CommunitySpec], seeds: Sequence[int | None]) -> None:
+    names = [contender.name for contender in contenders]
+    if not names or len(set(names)) < len(names):
+        raise ConfigError(f"The contenders are {', '.join(names) or 'none'}; give at least one, each once.")
+    empty = [contender.name for contender in contenders if not contender.runs]
+    if empty:
+        raise ConfigError(f"{empty[0]} has nothing to run; give it at least one policy.")
+    if not communities or not seeds or len(set(seeds)) < len(seeds):
+        raise ConfigError(f"The seeds are {list(seeds) or 'none'}; give at least one, each once, and a community.")
