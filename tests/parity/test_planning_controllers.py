@@ -1,0 +1,163 @@
+"""Planning controllers in the simulator: what they may know, whom they serve, and how well they do."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rllib_citylearn.baselines import make_baseline
+from rllib_citylearn.env.citylearn_env import make_citylearn_env
+from rllib_citylearn.evaluation import BaselineSpec, evaluate, rollout
+from rllib_citylearn.evaluation.departures import departures_served
+
+BUILDINGS = ("Building_1", "Building_6", "Building_12")
+WITH_CHARGERS = ("Building_1", "Building_4", "Building_7", "Building_15")
+WITH_APPLIANCES = ("Building_1", "Building_2")
+
+
+def altered(source: Path, folder: Path, files: dict[str, list[str]], first: int) -> Path:
+    """A copy of a data set in which columns are other from a row on."""
+    folder.mkdir()
+    for file in source.iterdir():
+        if file.name not in files:
+            (folder / file.name).symlink_to(file)
+            continue
+        with file.open() as stream:
+            header, *rows = list(csv.reader(stream))
+        for i, row in enumerate(rows[first:]):
+            for name in files[file.name]:
+                k = header.index(name)
+                row[k] = str(float(row[k]) * (1.7 + 0.5 * np.sin(i)) + 0.1)
+        with (folder / file.name).open("w", newline="") as stream:
+            csv.writer(stream).writerows([header, *rows])
+    return folder
+
+
+def actions_of(name: str, folder: Path, window: tuple[int, int], buildings: tuple[str, ...] | None) -> Any:
+    env = make_citylearn_env(folder, buildings=buildings, window=window, random_seed=3)
+    return rollout(make_baseline(name), env).actions
+
+
+def test_mpc_does_not_see_what_is_to_come(challenge_2022: Path, tmp_path: Path) -> None:
+    changed = 60
+    files = {f"{name}.csv": ["non_shiftable_load", "solar_generation"] for name in BUILDINGS}
+    other = altered(challenge_2022, tmp_path / "other", files | {"carbon_intensity.csv": ["carbon_intensity"]}, changed)
+    window = (0, 90)
+    one, two = (actions_of("mpc", folder, window, BUILDINGS)["electrical_storage"] for folder in (challenge_2022, other))
+    np.testing.assert_array_equal(one[:changed], two[:changed])
+    assert not np.array_equal(one[changed:], two[changed:])
+    # Whoever sees the future acts on it before it is there.
+    seeing = [
+        actions_of("mpc-perfect", folder, window, BUILDINGS)["electrical_storage"] for folder in (challenge_2022, other)
+    ]
+    assert not np.array_equal(seeing[0][:changed], seeing[1][:changed])
+
+
+def test_who_knows_more_does_better(challenge_2022: Path) -> None:
+    names = ("foresight", "mpc-perfect", "mpc", "net-zero", "no-control")
+    results = evaluate(
+        [BaselineSpec(name) for name in names], challenge_2022, buildings=BUILDINGS, window=(0, 730), seed=2022
+    )
+    scores = [evaluation.score.score for evaluation in results]
+    assert None not in scores
+    assert scores == sorted(scores)
+    assert np.diff(scores).min() > 0.003
+
+
+@pytest.mark.parametrize("name", ["mpc", "foresight"])
+def test_both_engines_show_planners_the_same(challenge_2022: Path, name: str) -> None:
+    window = (300, 348)
+    fast, slow = (
+        rollout(
+            make_baseline(name),
+            make_citylearn_env(challenge_2022, buildings=BUILDINGS, window=window, random_seed=3),
+            engine=engine,
+        )
+        for engine in ("fast", "citylearn")
+    )
+    np.testing.assert_array_equal(fast.net_electricity_consumption_kwh, slow.net_electricity_consumption_kwh)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "mpc",
+        pytest.param("mpc-perfect", marks=pytest.mark.slow),
+        "foresight",
+        pytest.param("plug-in", marks=pytest.mark.slow),
+    ],
+)
+def test_every_departure_that_can_be_met_is_met(ev_data: Path, name: str) -> None:
+    env = make_citylearn_env(ev_data, buildings=WITH_CHARGERS, window=(0, 200))
+    rollout(make_baseline(name), env)
+    kpis = env.evaluate_v2()
+    district = kpis[kpis.level == "district"].set_index("cost_function").value
+    impossible = district["district_ev_events_departure_target_infeasible_count"]
+    table = departures_served(env)
+    assert table is not None
+    served = table.judge()
+    assert served.departures > 30
+    assert round((1.0 - served.departures_met) * served.departures) <= impossible
+
+
+def test_planning_vehicles_costs_less_than_charging_at_once(ev_data: Path) -> None:
+    specs = [BaselineSpec(name) for name in ("mpc", "plug-in")]
+    results = evaluate(specs, ev_data, buildings=WITH_CHARGERS, window=(0, 200))
+    planned, at_once = results
+    assert planned.ev is not None
+    assert planned.totals.district.cost < 0.9 * at_once.totals.district.cost
+    assert planned.totals.district.peak_kw < 0.8 * at_once.totals.district.peak_kw
+
+
+@pytest.mark.parametrize("name", ["mpc", "foresight"])
+def test_tanks_are_planned_and_occupants_get_what_they_want(shared_datasets: Path, name: str) -> None:
+    data, window = shared_datasets / "citylearn_challenge_2023_phase_1", (0, 200)
+    planned, nothing = evaluate([BaselineSpec(name), BaselineSpec("no-control")], data, window=window)
+    assert planned.score.score is not None
+    assert planned.score.score < 0.95
+    assert np.nanstd(planned.trajectory.actions["dhw_storage"]) > 0.01
+    assert planned.comfort == nothing.comfort
+
+
+@pytest.mark.parametrize("name", ["mpc", "foresight", pytest.param("plug-in", marks=pytest.mark.slow)])
+def test_appliances_run_all_their_cycles(appliance_data: Path, name: str) -> None:
+    env = make_citylearn_env(appliance_data, buildings=WITH_APPLIANCES, window=(0, 240))
+    rollout(make_baseline(name), env)
+    kpis = env.evaluate_v2()
+    district = kpis[kpis.level == "district"].set_index("cost_function").value
+    # The last one may not start: it would not be done before the data ends.
+    rows = [name for name in district.index if "deferrable_appliance" in name and "unserved_energy" in name]
+    assert rows
+    reference = make_citylearn_env(appliance_data, buildings=WITH_APPLIANCES, window=(0, 240))
+    rollout(make_baseline("bau"), reference)
+    expected = reference.evaluate_v2()
+    expected = expected[expected.level == "district"].set_index("cost_function").value
+    for row in rows:
+        assert district[row] == pytest.approx(expected[row], nan_ok=True)
+
+
+YEAR: dict[str, dict[Any, tuple[float, float]]] = {
+    "mpc": {None: (0.7505, 0.005), (1, 5): (0.7285, 0.005), (6, 17): (0.7561, 0.005)},
+    "mpc-perfect": {None: (0.691, 0.005)},
+    "foresight": {None: (0.639, 0.005), (1, 5): (0.624, 0.005), (6, 17): (0.643, 0.005)},
+}
+"""Scores of a year with seed 2022 that prototypes reached, and how much worse a run may be."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "places"), [(name, places) for name, expected in YEAR.items() for places in expected])
+def test_a_year_of_planning(
+    challenge_2022: Path, name: str, places: tuple[int, int] | None, record_property: Callable[[str, object], None]
+) -> None:
+    first, last = (1, 17) if places is None else places
+    buildings = [f"Building_{n}" for n in range(first, last + 1)]
+    (evaluation,) = evaluate([BaselineSpec(name)], challenge_2022, buildings=buildings, seed=2022)
+    expected, tolerance = YEAR[name][places]
+    record_property("score", evaluation.score.score)
+    assert evaluation.score.score is not None
+    assert evaluation.score.score <= expected + tolerance
