@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -17,9 +17,11 @@ from typing import Any, TextIO
 from rllib_citylearn.env.citylearn_env import make_citylearn_env
 from rllib_citylearn.env.config import FAST, check_engine
 from rllib_citylearn.errors import ConfigError, UserError
+from rllib_citylearn.evaluation.business_as_usual import BusinessAsUsual
+from rllib_citylearn.evaluation.citylearn_ui import check_device_names, check_ui_folder, policy_folders, write_citylearn_csv
 from rllib_citylearn.evaluation.departures import departures_served
 from rllib_citylearn.evaluation.kpis import Kpis, evaluate_env
-from rllib_citylearn.evaluation.progress import Progress
+from rllib_citylearn.evaluation.progress import Progress, Report
 from rllib_citylearn.evaluation.rollout import rollout
 from rllib_citylearn.evaluation.score import Score, score_kpis
 from rllib_citylearn.evaluation.specs import ControllerSpec
@@ -85,12 +87,17 @@ class _Job:
     window: tuple[int, int] | None
     seed: int | None
     data: Any
+    ui_folder: Path | None
 
-    def run(self, report: Callable[[int, int], None]) -> Evaluation:
+    def run(self, report: Report, business_as_usual: BusinessAsUsual) -> Evaluation:
         controller = self.spec.make()
         env = make_citylearn_env(self.schema, buildings=self.buildings, window=self.window, random_seed=self.seed)
+        if self.ui_folder is not None:
+            check_device_names(env)
         trajectory = rollout(controller, env, engine=self.engine, report=report)
         kpis, served = evaluate_env(env), departures_served(env)
+        if self.ui_folder is not None:
+            write_citylearn_csv(env, self.ui_folder, business_as_usual=business_as_usual, report=report)
         return Evaluation(
             policy=self.spec.name,
             data=self.data,
@@ -115,6 +122,7 @@ def evaluate(
     processes: int | None = None,
     data: Any = None,
     progress: TextIO | None = None,
+    ui_folder: Path | None = None,
 ) -> list[Evaluation]:
     """Run and score controllers on one community.
 
@@ -133,12 +141,14 @@ def evaluate(
             the fast engine, which is often done before another process has started.
         data: JSON-ready description of the data set for the results; None takes the folder's name.
         progress: where to show progress, as ``sys.stderr``; None shows none.
+        ui_folder: where to write the CSV files that CityLearn UI opens, in a folder a controller, which takes a year of 17
+            buildings half a minute each, and the reference in them as long as ``bau``; None writes none.
 
     Returns:
         One evaluation a spec, in their order.
 
     Raises:
-        ConfigError: nothing to evaluate, equal names, an unknown engine, or not even one process.
+        ConfigError: nothing to evaluate, equal names, an unknown engine, not even one process, or no place for files.
         EngineError: the fast engine can't simulate this community.
         UserError: whatever stops one of the controllers; the others are stopped too.
     """
@@ -150,6 +160,8 @@ def evaluate(
     workers = min(len(specs), cores if processes is None else processes)
     if workers < 1:
         raise ConfigError(f"{processes} processes can't evaluate anything; give at least one.")
+    if ui_folder is not None:
+        check_ui_folder(ui_folder, names)
     path = Path(schema)
     folder = path if path.is_dir() else path.parent
     jobs = [
@@ -161,8 +173,9 @@ def evaluate(
             window,
             seed,
             folder.resolve().name if data is None else data,
+            None if ui_folder is None else ui_folder / name,
         )
-        for spec in specs
+        for spec, name in zip(specs, policy_folders(names), strict=True)
     ]
     shown = Progress(progress, names) if progress is not None else None
     try:
@@ -174,13 +187,14 @@ def evaluate(
 
 def _run_here(jobs: Sequence[_Job], shown: Progress | None) -> list[Evaluation]:
     results = []
+    business_as_usual = BusinessAsUsual(jobs[0].engine)
     for number, job in enumerate(jobs):
 
-        def report(step: int, total: int, number: int = number) -> None:
+        def report(step: int, total: int, stage: str = "", number: int = number) -> None:
             if shown is not None:
-                shown.update(number, step, total)
+                shown.update(number, step, total, stage)
 
-        results.append(job.run(report))
+        results.append(job.run(report, business_as_usual))
         if shown is not None:
             shown.finish(number)
     return results
@@ -189,7 +203,7 @@ def _run_here(jobs: Sequence[_Job], shown: Progress | None) -> list[Evaluation]:
 def _run_apart(jobs: Sequence[_Job], workers: int, shown: Progress | None) -> list[Evaluation]:
     context = multiprocessing.get_context("spawn")
     messages, stop = context.Queue(), context.Event()
-    with ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(messages, stop)) as pool:
+    with ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(messages, stop, jobs[0].engine)) as pool:
         futures = [pool.submit(_run_in_worker, number, job) for number, job in enumerate(jobs)]
         pending: set[Future[Evaluation]] = set(futures)
         try:
@@ -216,11 +230,11 @@ def _run_apart(jobs: Sequence[_Job], workers: int, shown: Progress | None) -> li
 def _show_messages(messages: Any, shown: Progress | None) -> None:
     while True:
         try:
-            number, step, total = messages.get_nowait()
+            number, step, total, stage = messages.get_nowait()
         except Empty:
             return
         if shown is not None:
-            shown.update(number, step, total)
+            shown.update(number, step, total, stage)
 
 
 class _StoppedError(Exception):
@@ -228,28 +242,28 @@ class _StoppedError(Exception):
 
 
 _worker: dict[str, Any] = {}
-"""A worker's line to its parent: the queue of its messages and the event that stops it."""
+"""A worker's line to its parent, the queue of its messages and the event that stops it, and what its jobs share."""
 
 
-def _start_worker(messages: Any, stop: Any) -> None:
+def _start_worker(messages: Any, stop: Any, engine: str) -> None:
     # Ctrl-C reaches the whole process group; the parent answers it and stops the workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Read when CityLearn imports torch: its thermal models are small, threads cost them more than they give.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     # A stopped worker ends without waiting for somebody to read its last messages.
     messages.cancel_join_thread()
-    _worker.update(messages=messages, stop=stop)
+    _worker.update(messages=messages, stop=stop, business_as_usual=BusinessAsUsual(engine))
 
 
 def _run_in_worker(number: int, job: _Job) -> Evaluation:
     last = time.monotonic()
 
-    def report(step: int, total: int) -> None:
+    def report(step: int, total: int, stage: str = "") -> None:
         nonlocal last
         if time.monotonic() - last >= 0.25 or step == total:
             last = time.monotonic()
             if _worker["stop"].is_set():
                 raise _StoppedError
-            _worker["messages"].put((number, step, total))
+            _worker["messages"].put((number, step, total, stage))
 
-    return job.run(report)
+    return job.run(report, _worker["business_as_usual"])

@@ -299,7 +299,7 @@ def _requested_kwh(charger: Any, action: npt.NDArray[np.float64]) -> npt.NDArray
     power = np.abs(action.clip(-1.0, 1.0)) * most
     power = np.where(power < least, 0.0, np.minimum(power, most))
     energy = power / np.maximum(most, ZERO_DIVISION_PLACEHOLDER) * most
-    return np.where(up, energy, -energy)
+    return np.where(up, energy, -energy) + 0.0  # CityLearn's zeros have no sign, which its files would show
 
 
 def _write_district(env: CityLearnEnv, recording: Recording) -> None:
