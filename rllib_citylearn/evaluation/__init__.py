@@ -1,6 +1,8 @@
 """Running controllers on either engine, scoring them with CityLearn's KPIs, and reporting what came out."""
 
 from rllib_citylearn.env.config import ENGINES
+from rllib_citylearn.evaluation.business_as_usual import BusinessAsUsual
+from rllib_citylearn.evaluation.citylearn_ui import write_citylearn_csv
 from rllib_citylearn.evaluation.evaluate import Evaluation, evaluate
 from rllib_citylearn.evaluation.kpis import CommunityKpis, district_kpis, evaluate_env
 from rllib_citylearn.evaluation.report import write_report
@@ -14,6 +16,7 @@ __all__ = [
     "ENGINES",
     "BaselineSpec",
     "BundleSpec",
+    "BusinessAsUsual",
     "CheckpointSpec",
     "CommunityKpis",
     "ControllerSpec",
@@ -28,5 +31,6 @@ __all__ = [
     "score_kpis",
     "score_trajectory",
     "spec_for",
+    "write_citylearn_csv",
     "write_report",
 ]

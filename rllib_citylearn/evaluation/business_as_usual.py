@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rllib_citylearn.baselines.citylearn_agents import CityLearnAgent
+from rllib_citylearn.env.citylearn_env import keep_outages
 from rllib_citylearn.evaluation.progress import Report
 from rllib_citylearn.evaluation.rollout import rollout
 
@@ -50,6 +51,7 @@ class BusinessAsUsual:
         # Made by CityLearn: unlike that of ``env``, its data begins with the episode, and devices are sized by the data.
         second = env._business_as_usual_baseline_service._new_sidecar_env()
         second.central_agent = False
+        keep_outages(second)
         # Not the baseline ``bau``, which leaves devices to their thermostats: CityLearn's reference switches them off.
         agent = CityLearnAgent("bau", "citylearn.agents.baseline", "BusinessAsUsualAgent", sets_devices=True)
         rollout(agent, second, engine=self._engine, report=lambda step, total: report(step, total, "business as usual"))

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from rllib_citylearn.baselines import make_baseline
@@ -210,6 +211,10 @@ def test_an_evaluation_writes_a_folder_a_policy_and_simulates_the_reference_once
     assert len(simulated) == 2
     assert contents(tmp_path / "alone" / "net-zero") == contents(tmp_path / "ui" / "net-zero")
     assert contents(tmp_path / "ui" / "bau") != contents(tmp_path / "ui" / "net-zero")
+    # Where nothing but batteries is controlled, the reference is what the baseline of that name does.
+    district = pd.read_csv(tmp_path / "ui" / "bau" / "exported_kpis.csv", index_col="KPI")["District"]
+    for name in ("cost_total_{}_eur", "emissions_total_{}_kgco2"):
+        assert district[f"district_{name.format('control')}"] == district[f"district_{name.format('business_as_usual')}"] > 0
 
 
 def test_the_reference_is_of_the_community_at_hand(challenge_2022: Path, usual: BusinessAsUsual, tmp_path: Path) -> None:
