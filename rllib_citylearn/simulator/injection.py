@@ -101,8 +101,8 @@ class Recording:
 def inject(env: CityLearnEnv, recording: Recording) -> None:
     """Leave ``env`` as if it had simulated the episode itself: ``evaluate()`` and everything it reads give equal numbers.
 
-    Not written, because no KPI reads them: rewards, the history of batteries' efficiencies, energy and degradation of the
-    vehicles' batteries, and CityLearn's feedback on actions.
+    Not written, because no KPI and no exported file reads them: rewards, the history of batteries' efficiencies, energy and
+    degradation of the vehicles' batteries, and CityLearn's feedback on actions.
 
     Args:
         env: a CityLearn environment of the same community and window, which was reset and not stepped.
