@@ -22,6 +22,7 @@ from rllib_citylearn.env.features import CommunityFeatures
 from rllib_citylearn.env.members import members
 from rllib_citylearn.env.vector_env import CommunityVectorEnv
 from rllib_citylearn.errors import ConfigError
+from rllib_citylearn.evaluation.progress import Report
 from rllib_citylearn.evaluation.rollout import rollout
 from rllib_citylearn.evaluation.specs import spec_for
 from rllib_citylearn.evaluation.trajectory import Trajectory
@@ -38,7 +39,7 @@ def demonstrate(
     instance: Sequence[int] = (),
     community: int = 0,
     states: States | None = None,
-    report: Callable[[int, int], None] | None = None,
+    report: Report | None = None,
 ) -> JointFragment:
     """One run of a controller over the window of the training community.
 
@@ -49,7 +50,7 @@ def demonstrate(
         instance: as the runners' vector environment was given it, so that the same community is drawn.
         community: which of the run's communities this is.
         states: packs the engine's states, as in the runners; None if nobody simulates on.
-        report: called with (steps done, steps in all) after every step of the controller.
+        report: told how far the controller is after every step.
 
     Returns:
         a fragment of one copy and as many hours as an episode over the window has.

@@ -97,11 +97,11 @@ def make_citylearn_env(
             "Check the data set, or fetch it again with `rllib-citylearn datasets fetch NAME --force`."
         ) from error
     env.reward_function = NoReward(env.get_metadata())
-    _keep_outages(env)
+    keep_outages(env)
     return env
 
 
-def _keep_outages(env: CityLearnEnv) -> None:
+def keep_outages(env: CityLearnEnv) -> None:
     """Make the random outages that CityLearn drew for the window part of the data.
 
     CityLearn draws them anew for every episode, from the episode's length. Every episode within the window, on either

@@ -1,6 +1,8 @@
 """Running controllers on either engine, scoring them with CityLearn's KPIs, and reporting what came out."""
 
 from rllib_citylearn.env.config import ENGINES
+from rllib_citylearn.evaluation.business_as_usual import BusinessAsUsual
+from rllib_citylearn.evaluation.citylearn_ui import write_citylearn_csv
 from rllib_citylearn.evaluation.comparison import Comparison
 from rllib_citylearn.evaluation.evaluate import evaluate
 from rllib_citylearn.evaluation.evaluation import Evaluation
@@ -16,6 +18,7 @@ __all__ = [
     "ENGINES",
     "BaselineSpec",
     "BundleSpec",
+    "BusinessAsUsual",
     "CheckpointSpec",
     "CommunityKpis",
     "Comparison",
@@ -31,5 +34,6 @@ __all__ = [
     "score_kpis",
     "score_trajectory",
     "spec_for",
+    "write_citylearn_csv",
     "write_report",
 ]

@@ -9,6 +9,7 @@ from typing import Any, TextIO
 
 from rllib_citylearn.env.config import FAST, check_engine
 from rllib_citylearn.errors import ConfigError
+from rllib_citylearn.evaluation.citylearn_ui import check_ui_folder, policy_folders
 from rllib_citylearn.evaluation.evaluation import Evaluation
 from rllib_citylearn.evaluation.jobs import Job, run_jobs
 from rllib_citylearn.evaluation.specs import ControllerSpec
@@ -25,6 +26,7 @@ def evaluate(
     processes: int | None = None,
     data: Any = None,
     progress: TextIO | None = None,
+    ui_folder: Path | None = None,
 ) -> list[Evaluation]:
     """Run and score controllers on one community.
 
@@ -43,6 +45,7 @@ def evaluate(
             the fast engine, which is often done before another process has started.
         data: JSON-ready description of the data set for the results; None takes the folder's name.
         progress: where to show progress, as ``sys.stderr``; None shows none.
+        ui_folder: where the CSV files that CityLearn UI shows are written, in a folder a controller; None writes none.
 
     Returns:
         One evaluation a spec, in their order.
@@ -60,6 +63,8 @@ def evaluate(
     workers = min(len(specs), cores if processes is None else processes)
     if workers < 1:
         raise ConfigError(f"{processes} processes can't evaluate anything; give at least one.")
+    if ui_folder is not None:
+        check_ui_folder(ui_folder, names)
     path = Path(schema)
     folder = path if path.is_dir() else path.parent
     jobs = [
@@ -71,7 +76,8 @@ def evaluate(
             window,
             seed,
             folder.resolve().name if data is None else data,
+            ui_folder=None if ui_folder is None else ui_folder / name,
         )
-        for spec in specs
+        for spec, name in zip(specs, policy_folders(names), strict=True)
     ]
     return run_jobs(jobs, processes=workers, progress=progress)

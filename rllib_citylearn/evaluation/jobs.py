@@ -6,20 +6,23 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from pathlib import Path
 from queue import Empty
 from typing import Any, TextIO
 
 from rllib_citylearn.env.citylearn_env import make_citylearn_env
 from rllib_citylearn.errors import UserError
+from rllib_citylearn.evaluation.business_as_usual import BusinessAsUsual
+from rllib_citylearn.evaluation.citylearn_ui import check_device_names, write_citylearn_csv
 from rllib_citylearn.evaluation.comfort import comfort_of
 from rllib_citylearn.evaluation.departures import departures_served
 from rllib_citylearn.evaluation.evaluation import Evaluation
 from rllib_citylearn.evaluation.kpis import evaluate_env
-from rllib_citylearn.evaluation.progress import Progress
+from rllib_citylearn.evaluation.progress import Progress, Report
 from rllib_citylearn.evaluation.rollout import rollout
 from rllib_citylearn.evaluation.score import score_kpis
 from rllib_citylearn.evaluation.specs import ControllerSpec
@@ -39,6 +42,7 @@ class Job:
         seed: replaces the schema's random seed; None leaves it.
         data: JSON-ready description of the data set for the result.
         label: what progress calls it; None takes the controller's name.
+        ui_folder: where the CSV files that CityLearn UI shows are written; None writes none.
     """
 
     spec: ControllerSpec
@@ -49,13 +53,23 @@ class Job:
     seed: int | None
     data: Any
     label: str | None = None
+    ui_folder: Path | None = None
 
-    def run(self, report: Callable[[int, int], None]) -> Evaluation:
-        """Simulate and judge; ``report`` is called with (steps done, steps in all)."""
+    def run(self, report: Report, business_as_usual: BusinessAsUsual) -> Evaluation:
+        """Simulate and judge.
+
+        Args:
+            report: told how far it is.
+            business_as_usual: the reference of CityLearn's CSV files, shared by jobs.
+        """
         controller = self.spec.make()
         env = make_citylearn_env(self.schema, buildings=self.buildings, window=self.window, random_seed=self.seed)
+        if self.ui_folder is not None:
+            check_device_names(env)
         trajectory = rollout(controller, env, engine=self.engine, report=report)
         kpis = evaluate_env(env)
+        if self.ui_folder is not None:
+            write_citylearn_csv(env, self.ui_folder, business_as_usual=business_as_usual, report=report)
         return Evaluation(
             policy=self.spec.name,
             data=self.data,
@@ -97,13 +111,14 @@ def run_jobs(jobs: Sequence[Job], *, processes: int, progress: TextIO | None) ->
 
 def _run_here(jobs: Sequence[Job], shown: Progress | None) -> list[Evaluation]:
     results = []
+    references: dict[str, BusinessAsUsual] = {}
     for number, job in enumerate(jobs):
 
-        def report(step: int, total: int, number: int = number) -> None:
+        def report(step: int, total: int, stage: str = "", number: int = number) -> None:
             if shown is not None:
-                shown.update(number, step, total)
+                shown.update(number, step, total, stage)
 
-        results.append(job.run(report))
+        results.append(job.run(report, references.setdefault(job.engine, BusinessAsUsual(job.engine))))
         if shown is not None:
             shown.finish(number)
     return results
@@ -139,11 +154,11 @@ def _run_apart(jobs: Sequence[Job], workers: int, shown: Progress | None) -> lis
 def _show_messages(messages: Any, shown: Progress | None) -> None:
     while True:
         try:
-            number, step, total = messages.get_nowait()
+            number, step, total, stage = messages.get_nowait()
         except Empty:
             return
         if shown is not None:
-            shown.update(number, step, total)
+            shown.update(number, step, total, stage)
 
 
 class _StoppedError(Exception):
@@ -151,7 +166,7 @@ class _StoppedError(Exception):
 
 
 _worker: dict[str, Any] = {}
-"""A worker's line to its parent: the queue of its messages and the event that stops it."""
+"""A worker's line to its parent, the queue of its messages and the event that stops it, and what its jobs share."""
 
 
 def _start_worker(messages: Any, stop: Any) -> None:
@@ -161,18 +176,19 @@ def _start_worker(messages: Any, stop: Any) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     # A stopped worker ends without waiting for somebody to read its last messages.
     messages.cancel_join_thread()
-    _worker.update(messages=messages, stop=stop)
+    _worker.update(messages=messages, stop=stop, references={})
 
 
 def _run_in_worker(number: int, job: Job) -> Evaluation:
     last = time.monotonic()
 
-    def report(step: int, total: int) -> None:
+    def report(step: int, total: int, stage: str = "") -> None:
         nonlocal last
         if time.monotonic() - last >= 0.25 or step == total:
             last = time.monotonic()
             if _worker["stop"].is_set():
                 raise _StoppedError
-            _worker["messages"].put((number, step, total))
+            _worker["messages"].put((number, step, total, stage))
 
-    return job.run(report)
+    references: dict[str, BusinessAsUsual] = _worker["references"]
+    return job.run(report, references.setdefault(job.engine, BusinessAsUsual(job.engine)))

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import TextIO
+from typing import Protocol, TextIO
+
+
+class Report(Protocol):
+    """Is told how far one run is."""
+
+    def __call__(self, step: int, total: int, stage: str = "") -> None:
+        """``step`` of ``total`` is done.
+
+        Args:
+            step: steps done.
+            total: steps in all; zero where nobody can tell.
+            stage: what else than simulating the controller goes on.
+        """
+        ...
 
 
 class Progress:
@@ -25,16 +39,17 @@ class Progress:
         self._interval = self._TERMINAL_S if self._terminal else self._LOG_S
         self._shown = time.monotonic()
         self._started: dict[int, tuple[float, int]] = {}
-        self._state: dict[int, tuple[int, int]] = {}
+        self._state: dict[int, tuple[int, int, str]] = {}
         self._width = 0
 
-    def update(self, run: int, step: int, total: int) -> None:
-        """Run number ``run`` has done ``step`` of ``total`` steps; fewer than before begin another part of its work."""
-        if step < self._state.get(run, (0, 0))[0]:
-            del self._started[run]
-        self._started.setdefault(run, (time.monotonic(), step))
-        self._state[run] = (step, total)
-        if time.monotonic() - self._shown >= self._interval:
+    def update(self, run: int, step: int, total: int, stage: str = "") -> None:
+        """Run number ``run`` has done ``step`` of ``total`` steps of a stage; see ``Report``."""
+        is_new = run in self._state and self._state[run][2] != stage
+        if is_new or run not in self._started:
+            self._started[run] = (time.monotonic(), step)
+        self._state[run] = (step, total, stage)
+        # A new stage may not report again for a while, in which a terminal would go on showing the old one.
+        if (is_new and self._terminal) or time.monotonic() - self._shown >= self._interval:
             self.show()
 
     def show(self) -> None:
@@ -59,9 +74,11 @@ class Progress:
             self._stream.flush()
 
     def _describe(self, run: int) -> str:
-        step, total = self._state[run]
+        step, total, stage = self._state[run]
         since, first = self._started[run]
-        text = f"{self._names[run]} {step:,}/{total:,}"
+        text = f"{self._names[run]}, {stage}" if stage else self._names[run]
+        if total:
+            text += f" {step:,}/{total:,}"
         if step > first:
             left = (time.monotonic() - since) / (step - first) * (total - step)
             text += f", {duration(left)} left"

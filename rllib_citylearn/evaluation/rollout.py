@@ -12,6 +12,7 @@ from rllib_citylearn.baselines.controller import Controller, Planner
 from rllib_citylearn.env.config import FAST, check_engine
 from rllib_citylearn.env.feature_table import table_names
 from rllib_citylearn.errors import FeatureError
+from rllib_citylearn.evaluation.progress import Report
 from rllib_citylearn.evaluation.simulation import simulate
 from rllib_citylearn.evaluation.trajectory import FloatArray, IntArray, Trajectory
 
@@ -24,7 +25,7 @@ def rollout(
     env: CityLearnEnv,
     *,
     engine: str = FAST,
-    report: Callable[[int, int], None] | None = None,
+    report: Report | None = None,
 ) -> Trajectory:
     """Run one episode of ``env`` from its first to its last time step.
 
@@ -34,7 +35,7 @@ def rollout(
         controller: what sets the devices; it is reset first.
         env: an environment from ``make_citylearn_env``, best a fresh one: controllers may take actions out of it.
         engine: one of ``env.config.ENGINES``.
-        report: called with (steps done, steps in all) after every step, and before that while a controller plans.
+        report: told how far it is after every step, and before that while a controller plans.
 
     Raises:
         ConfigError: an unknown engine.
@@ -45,7 +46,7 @@ def rollout(
     env.reset()
     controller.reset(env)
     if isinstance(controller, Planner):
-        controller.prepare((lambda step, total: None) if report is None else report)
+        controller.prepare(lambda step, total: None if report is None else report(step, total, "planning"))
     simulation = simulate(engine, env)
     buildings = [building.name for building in env.buildings]
     names = [list(row) for row in env.action_names]

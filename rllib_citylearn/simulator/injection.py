@@ -101,8 +101,8 @@ class Recording:
 def inject(env: CityLearnEnv, recording: Recording) -> None:
     """Leave ``env`` as if it had simulated the episode itself: ``evaluate()`` and everything it reads give equal numbers.
 
-    Not written, because no KPI reads them: rewards, the history of batteries' efficiencies, energy and degradation of the
-    vehicles' batteries, and CityLearn's feedback on actions.
+    Not written, because no KPI and no exported file reads them: rewards, the history of batteries' efficiencies, energy and
+    degradation of the vehicles' batteries, and CityLearn's feedback on actions.
 
     Args:
         env: a CityLearn environment of the same community and window, which was reset and not stepped.
@@ -299,7 +299,7 @@ def _requested_kwh(charger: Any, action: npt.NDArray[np.float64]) -> npt.NDArray
     power = np.abs(action.clip(-1.0, 1.0)) * most
     power = np.where(power < least, 0.0, np.minimum(power, most))
     energy = power / np.maximum(most, ZERO_DIVISION_PLACEHOLDER) * most
-    return np.where(up, energy, -energy)
+    return np.where(up, energy, -energy) + 0.0  # CityLearn's zeros have no sign, which its files would show
 
 
 def _write_district(env: CityLearnEnv, recording: Recording) -> None:

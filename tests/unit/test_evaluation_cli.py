@@ -112,6 +112,26 @@ def test_mistakes_are_answered_before_anything_runs(challenge_2022: Path, option
         call(*options, "--data", challenge_2022)
 
 
+def test_csv_files_for_citylearns_dashboard(
+    challenge_2022: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, report = tmp_path / "ui", tmp_path / "report"
+    options = ("--buildings", "1", "--window", "0:30", "--ui-csv", folder, "--out", report)
+    assert call("net-zero", "--data", challenge_2022, *options) == 0
+    assert sorted(path.name for path in folder.iterdir()) == ["bau", "net-zero", "no-control"]
+    for policy in folder.iterdir():
+        assert (policy / "exported_kpis.csv").is_file()
+        assert len((policy / "exported_data_building_1_ep0.csv").read_text().splitlines()) == 1 + 30
+    assert f"CSV files for CityLearn UI: {folder}" in capsys.readouterr().err
+    assert f"--ui-csv {folder}" in json.loads((report / "report.json").read_text())["command"]
+
+
+def test_a_file_where_the_csv_files_should_go_is_refused_before_the_data_is_fetched(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(ConfigError, match=r"thesis\.txt is a file"):
+        call("bau", "--data", "no_such_data_set", "--ui-csv", tmp_path / "thesis.txt")
+
+
 def test_a_file_where_the_report_should_go_is_refused_before_anything_runs(challenge_2022: Path, tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(ConfigError, match="is a file"):

@@ -58,6 +58,25 @@ def test_a_terminal_has_one_line_that_is_wiped_at_the_end(clock: list[float]) ->
     assert len(wiped) >= len(shown.rstrip())
 
 
+def test_a_stage_has_its_own_steps_and_time_and_is_shown_as_it_begins(clock: list[float]) -> None:
+    stream = Terminal()
+    shown = Progress(stream, ["bau"])
+    start = clock[0]
+    for second in range(21):
+        clock[0] = start + second
+        shown.update(0, 50 * second, 1000)
+    clock[0] += 0.1
+    shown.update(0, 0, 1000, "CSV files")
+    assert stream.getvalue().split("\r")[-1].rstrip() == "bau, CSV files 0/1,000"
+    clock[0] += 10
+    shown.update(0, 100, 1000, "CSV files")
+    assert stream.getvalue().split("\r")[-1].rstrip() == "bau, CSV files 100/1,000, 1 min 30 s left"
+    clock[0] += 0.1
+    shown.update(0, 0, 0, "CSV of KPIs")
+    assert stream.getvalue().split("\r")[-1].rstrip() == "bau, CSV of KPIs"
+    shown.close()
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (125, "2 min 05 s"), (3599.6, "1 h 00 min"), (4200, "1 h 10 min")],
