@@ -16,7 +16,8 @@ def _community(community: CommunityComparison) -> list[str]:
     shown = community.contenders[0].shown
     buildings, (first, last) = shown.trajectory.buildings, shown.trajectory.window
     seeds = ", ".join(str(seed) for seed in community.seeds)
-    lines = [f"{community.label}: {len(buildings)} buildings, time steps {first} to {last}, random seed {seeds}"]
+    about = f"{len(buildings)} buildings, time steps {first} to {last}, random seed {seeds}"
+    lines = [f"{community.label}: {about}" if community.label else about]
     kpis = [column for column in COLUMNS if column.kpi is not None]
     header = ["policy", "score", "95% interval", "worst", "of the possible", *(column.title for column in kpis)]
     body = []
