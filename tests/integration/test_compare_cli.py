@@ -1,0 +1,120 @@
+"""``rllib-citylearn compare`` from its arguments to what it prints and writes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import pytest
+
+from rllib_citylearn.baselines import BASELINES
+from rllib_citylearn.cli.compare import add_parser
+from rllib_citylearn.errors import ConfigError, UserError
+
+
+def parsed(*arguments: object) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    add_parser(parser.add_subparsers(required=True))
+    return parser.parse_args(["compare", *map(str, arguments)])
+
+
+def call(*arguments: object) -> int:
+    """Run the command line in this process."""
+    args = parsed(*arguments)
+    status: int = args.run(args)
+    return status
+
+
+def test_contenders_meet_on_every_community_with_every_seed(
+    challenge_2022: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "result.json"
+    where = ("--data", challenge_2022, "--buildings", "1-2", "--held-out", "6,9", "--window", "0:48", "--seeds", "2022,7")
+    assert call("net-zero", "foresight", *where, "--processes", 1, "--json", file) == 0
+    content = json.loads(file.read_text())
+    assert content["command"].startswith("rllib-citylearn compare net-zero foresight --data")
+    assert "--held-out 6,9" in content["command"]
+    inside, outside = content["communities"]
+    assert (inside["buildings"], outside["buildings"]) == (["Building_1", "Building_2"], ["Building_6", "Building_9"])
+    for community in (inside, outside):
+        assert community["seeds"] == [2022, 7]
+        assert {c["policy"] for c in community["contenders"]} == {"no-control", "net-zero", "foresight"}
+        for contender in community["contenders"]:
+            assert [e["seed"] for e in contender["evaluations"]] == [2022, 7]
+            assert all(e["policy"] == contender["policy"] for e in contender["evaluations"])
+            assert all(e["buildings"] == community["buildings"] for e in contender["evaluations"])
+            assert contender["interval"] is None  # two days are no months
+        shares = {c["policy"]: c["share_of_possible"] for c in community["contenders"]}
+        assert shares["foresight"] == 1.0
+        assert shares["no-control"] == pytest.approx(0.0, abs=1e-6)
+        assert 0.0 < shares["net-zero"] < 1.0
+    printed = capsys.readouterr().out
+    assert "in-sample buildings: 2 buildings, time steps 0 to 48, random seed 2022, 7" in printed
+    assert printed.index("in-sample buildings") < printed.index("held-out buildings")
+
+
+def test_the_same_numbers_as_evaluate_whatever_the_number_of_processes(
+    challenge_2022: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from rllib_citylearn.evaluation import BaselineSpec, evaluate
+
+    where = ("--data", challenge_2022, "--buildings", "3-4", "--window", "0:40", "--json", "-")
+    results = []
+    for processes in (1, 2):
+        assert call("bau", "net-zero", *where, "--processes", processes) == 0
+        results.append(json.loads(capsys.readouterr().out))
+    assert results[0] == results[1]
+    (alone,) = evaluate([BaselineSpec("bau")], challenge_2022, buildings=["Building_3", "Building_4"], window=(0, 40))
+    found = {c["policy"]: c["evaluations"][0] for c in results[0]["communities"][0]["contenders"]}["bau"]
+    assert found["kpis"] == alone.to_dict()["kpis"]
+
+
+def test_all_means_every_baseline() -> None:
+    from rllib_citylearn.cli.compare import _contenders
+
+    assert [contender.name for contender in _contenders(["all"])] == list(BASELINES)
+    assert [contender.name for contender in _contenders(["bau", "bau"])] == ["no-control", "bau"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("nothing",), "neither a baseline"),
+        (("ours=",), "nothing to run"),
+        (("bau=mpc",), "empty or taken"),
+        (("ours=bau", "ours=mpc"), "empty or taken"),
+        (("bau", "--seeds", "1,x"), "whole numbers"),
+        (("bau", "--seeds", "1,1"), "each once"),
+        (("bau", "--buildings", "1-3", "--held-out", "3-4"), "share Building_3"),
+        (("bau", "--held-out", "1-17"), "takes all buildings"),
+        (("bau", "--held-out", "18"), "18"),
+        (("bau", "--processes", "0"), "at least one"),
+        (("bau", "--window", "9:3"), "not a pair"),
+        (("bau", "--engine", "turbo"), "turbo"),
+    ],
+)
+def test_mistakes_are_answered_before_anything_runs(challenge_2022: Path, options: tuple[str, ...], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        call(*options, "--data", challenge_2022)
+
+
+def test_an_unwritable_report_is_refused_before_anything_runs(challenge_2022: Path, tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(ConfigError, match="is a file"):
+        call("bau", "--data", challenge_2022, "--out", tmp_path / "thesis.txt")
+
+
+def test_policies_say_what_they_were_trained_on() -> None:
+    from rllib_citylearn.evaluation.provenance import Origin, relation
+
+    data = {"name": "here", "sha256": "a" * 64}
+    origin = Origin("here", "b" * 64, ("B1", "B2"))
+    assert "in-sample" in relation(origin, data, ["B1", "B2"])
+    assert "held out" in relation(origin, data, ["B3"])
+    assert "1 of these 2" in relation(origin, data, ["B2", "B3"])
+    assert "other data (elsewhere)" in relation(Origin("elsewhere", "c" * 64, ("B1",)), data, ["B1"])
+    # The same files under another name are the same data.
+    assert "in-sample" in relation(Origin("copy", "a" * 64, ("B1",)), data, ["B1"])
+    assert "several communities" in relation(Origin("here", "a" * 64, None), data, ["B1"])
+    assert "does not say" in relation(Origin(None, None, None), data, ["B1"])
