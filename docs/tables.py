@@ -9,11 +9,13 @@ from functools import cache
 from pathlib import Path
 
 from rllib_citylearn.algorithm.config_page import environment_table, model_table, preset_table, training_table
+from rllib_citylearn.baselines.registry import baselines_table
 from rllib_citylearn.datasets.checks.rules import rules_table
 from rllib_citylearn.env.feature_page import action_table, feature_table
 from rllib_citylearn.files import write_text
 
 TABLES: Mapping[tuple[str, str], Callable[[], str]] = {
+    ("baselines.md", "baselines"): baselines_table,
     ("check.md", "rules"): rules_table,
     ("features.md", "features"): feature_table,
     ("features.md", "actions"): action_table,
