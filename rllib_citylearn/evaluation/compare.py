@@ -11,7 +11,8 @@ from typing import Any, TextIO
 from rllib_citylearn.env.config import FAST, check_engine
 from rllib_citylearn.errors import ConfigError
 from rllib_citylearn.evaluation.comparison import CommunityComparison, Comparison, Contender
-from rllib_citylearn.evaluation.jobs import Job, run_jobs
+from rllib_citylearn.evaluation.evaluation import Evaluation
+from rllib_citylearn.evaluation.jobs import Attempt, Job, Refusal, run_jobs
 from rllib_citylearn.evaluation.provenance import origin_of, relation
 from rllib_citylearn.evaluation.specs import ControllerSpec
 
@@ -76,7 +77,7 @@ def compare(
     Raises:
         ConfigError: nothing to compare, equal names, equal seeds, or contenders without a run.
         EngineError: the fast engine can't simulate one of the communities.
-        UserError: whatever stops one of the controllers; the others are stopped too.
+        UserError: none of the contenders can control one of the communities; the first one's reason.
     """
     _check(contenders, communities, seeds)
     check_engine(engine)
@@ -106,20 +107,40 @@ def compare(
     workers = (os.cpu_count() or 1) if processes is None else processes
     if workers < 1:
         raise ConfigError(f"{processes} processes can't compare anything; give at least one.")
-    results = run_jobs([jobs[i] for i in order], processes=workers, progress=progress)
+    results = run_jobs([Attempt(jobs[i]) for i in order], processes=workers, progress=progress)
     found = dict(zip(order, results, strict=True))
     number = iter(range(len(places)))
     compared = []
     for community in communities:
         # In the order of ``places``, but for contenders, which seeds come before there.
         ran = [[[found[next(number)] for _ in contender.runs] for contender in contenders] for _ in seeds]
-        entered = tuple(
-            Contender(contender.name, tuple(tuple(of_seed[k]) for of_seed in ran)) for k, contender in enumerate(contenders)
-        )
-        note = " ".join(_notes(contenders, described, entered[0].shown.trajectory.buildings))
-        drawn = tuple(of_seed[0][0].seed for of_seed in ran)
-        compared.append(CommunityComparison(community.label, note, drawn, entered))
+        compared.append(_community(community.label, contenders, ran, described))
     return Comparison(tuple(compared)).with_shares()
+
+
+def _community(
+    label: str,
+    contenders: Sequence[ContenderSpec],
+    ran: Sequence[Sequence[Sequence[Evaluation | Refusal]]],
+    data: Mapping[str, Any],
+) -> CommunityComparison:
+    """What ran in one community, by seed, contender and training run."""
+    entered, refused = [], []
+    for k, contender in enumerate(contenders):
+        results = [of_seed[k] for of_seed in ran]
+        refusals = [result for runs in results for result in runs if isinstance(result, Refusal)]
+        if refusals:
+            refused.append((contender.name, refusals[0].reason))
+            continue
+        entered.append(
+            Contender(contender.name, tuple(tuple(r for r in runs if isinstance(r, Evaluation)) for runs in results))
+        )
+    if not entered:
+        raise next(r.error for of_seed in ran for runs in of_seed for r in runs if isinstance(r, Refusal))
+    shown = [evaluations[0] for evaluations in entered[0].evaluations]
+    taking_part = [contender for contender in contenders if contender.name in {c.name for c in entered}]
+    note = " ".join(_notes(taking_part, data, shown[0].trajectory.buildings))
+    return CommunityComparison(label, note, tuple(e.seed for e in shown), tuple(entered), tuple(refused))
 
 
 def _notes(contenders: Sequence[ContenderSpec], data: Mapping[str, Any], buildings: Sequence[str]) -> list[str]:

@@ -108,12 +108,14 @@ class CommunityComparison:
         note: how the buildings relate to those that policies were trained on, in words; empty where nothing is known.
         seeds: CityLearn's random seeds.
         contenders: in the order they were asked for.
+        refused: name and reason, in words, of those that can't control this community.
     """
 
     label: str
     note: str
     seeds: tuple[int, ...]
     contenders: tuple[Contender, ...]
+    refused: tuple[tuple[str, str], ...] = ()
 
     @property
     def ranked(self) -> list[Contender]:
@@ -150,6 +152,7 @@ class CommunityComparison:
             "buildings": list(self.contenders[0].shown.trajectory.buildings),
             "window": list(self.contenders[0].shown.trajectory.window),
             "contenders": [self._contender(contender) for contender in self.ranked],
+            "refused": [{"policy": name, "reason": reason} for name, reason in self.refused],
         }
 
     def _contender(self, contender: Contender) -> dict[str, Any]:

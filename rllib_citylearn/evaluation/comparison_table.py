@@ -42,6 +42,7 @@ def _community(community: CommunityComparison) -> list[str]:
         ]
         lines.append("  ".join(cells))
     lines += [f"{c.name}: {c.reason}" for c in community.contenders if c.reason is not None]
+    lines += [f"{name} did not take part: {reason}" for name, reason in community.refused]
     if all(contender.interval is None for contender in community.contenders):
         lines.append(f"No intervals: they take at least {FEWEST} stretches of 730 hours.")
     lines += served_lines([contender.shown for contender in community.ranked])

@@ -12,7 +12,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO, TypeVar
 
 from rllib_citylearn.env.citylearn_env import make_citylearn_env
 from rllib_citylearn.errors import UserError
@@ -27,6 +27,26 @@ from rllib_citylearn.evaluation.rollout import rollout
 from rllib_citylearn.evaluation.score import score_kpis
 from rllib_citylearn.evaluation.specs import ControllerSpec
 from rllib_citylearn.evaluation.totals import totals_of
+
+Result = TypeVar("Result", covariant=True)
+
+
+class Runnable(Protocol[Result]):
+    """What can be run here or in another process."""
+
+    @property
+    def engine(self) -> str:
+        """What simulates."""
+        ...
+
+    @property
+    def title(self) -> str:
+        """What progress calls it."""
+        ...
+
+    def run(self, report: Report, business_as_usual: BusinessAsUsual) -> Result:
+        """Do it."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -54,6 +74,11 @@ class Job:
     data: Any
     label: str | None = None
     ui_folder: Path | None = None
+
+    @property
+    def title(self) -> str:
+        """What progress calls it."""
+        return self.label or self.spec.name
 
     def run(self, report: Report, business_as_usual: BusinessAsUsual) -> Evaluation:
         """Simulate and judge.
@@ -86,7 +111,46 @@ class Job:
         )
 
 
-def run_jobs(jobs: Sequence[Job], *, processes: int, progress: TextIO | None) -> list[Evaluation]:
+@dataclass(frozen=True)
+class Refusal:
+    """A controller that can't control a community.
+
+    Attributes:
+        policy: the controller's name.
+        reason: why, in words.
+        error: what it raised.
+    """
+
+    policy: str
+    reason: str
+    error: UserError
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A job whose refusal is a result like any other, so that the others go on."""
+
+    job: Job
+
+    @property
+    def engine(self) -> str:
+        """What simulates."""
+        return self.job.engine
+
+    @property
+    def title(self) -> str:
+        """What progress calls it."""
+        return self.job.title
+
+    def run(self, report: Report, business_as_usual: BusinessAsUsual) -> Evaluation | Refusal:
+        """See ``Job.run``."""
+        try:
+            return self.job.run(report, business_as_usual)
+        except UserError as error:
+            return Refusal(self.job.spec.name, str(error), error)
+
+
+def run_jobs(jobs: Sequence[Runnable[Result]], *, processes: int, progress: TextIO | None) -> list[Result]:
     """Run jobs, one after the other or several at once in processes of their own.
 
     Args:
@@ -100,7 +164,7 @@ def run_jobs(jobs: Sequence[Job], *, processes: int, progress: TextIO | None) ->
     Raises:
         UserError: whatever stops one of them; the others are stopped too.
     """
-    shown = Progress(progress, [job.label or job.spec.name for job in jobs]) if progress is not None else None
+    shown = Progress(progress, [job.title for job in jobs]) if progress is not None else None
     workers = min(len(jobs), processes)
     try:
         return _run_here(jobs, shown) if workers == 1 else _run_apart(jobs, workers, shown)
@@ -109,7 +173,7 @@ def run_jobs(jobs: Sequence[Job], *, processes: int, progress: TextIO | None) ->
             shown.close()
 
 
-def _run_here(jobs: Sequence[Job], shown: Progress | None) -> list[Evaluation]:
+def _run_here(jobs: Sequence[Runnable[Result]], shown: Progress | None) -> list[Result]:
     results = []
     references: dict[str, BusinessAsUsual] = {}
     for number, job in enumerate(jobs):
@@ -124,12 +188,12 @@ def _run_here(jobs: Sequence[Job], shown: Progress | None) -> list[Evaluation]:
     return results
 
 
-def _run_apart(jobs: Sequence[Job], workers: int, shown: Progress | None) -> list[Evaluation]:
+def _run_apart(jobs: Sequence[Runnable[Result]], workers: int, shown: Progress | None) -> list[Result]:
     context = multiprocessing.get_context("spawn")
     messages, stop = context.Queue(), context.Event()
     with ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(messages, stop)) as pool:
         futures = [pool.submit(_run_in_worker, number, job) for number, job in enumerate(jobs)]
-        pending: set[Future[Evaluation]] = set(futures)
+        pending: set[Future[Result]] = set(futures)
         try:
             while pending:
                 done, pending = wait(pending, timeout=0.2, return_when=FIRST_COMPLETED)
@@ -179,7 +243,7 @@ def _start_worker(messages: Any, stop: Any) -> None:
     _worker.update(messages=messages, stop=stop, references={})
 
 
-def _run_in_worker(number: int, job: Job) -> Evaluation:
+def _run_in_worker(number: int, job: Runnable[Result]) -> Result:
     last = time.monotonic()
 
     def report(step: int, total: int, stage: str = "") -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from rllib_citylearn.baselines import BASELINES
 from rllib_citylearn.cli.compare import add_parser
-from rllib_citylearn.errors import ConfigError, UserError
+from rllib_citylearn.errors import ConfigError, EngineError, UserError
 
 
 def parsed(*arguments: object) -> argparse.Namespace:
@@ -68,6 +68,31 @@ def test_the_same_numbers_as_evaluate_whatever_the_number_of_processes(
     (alone,) = evaluate([BaselineSpec("bau")], challenge_2022, buildings=["Building_3", "Building_4"], window=(0, 40))
     found = {c["policy"]: c["evaluations"][0] for c in results[0]["communities"][0]["contenders"]}["bau"]
     assert found["kpis"] == alone.to_dict()["kpis"]
+
+
+def test_who_cannot_control_a_community_does_not_stop_the_others(
+    appliance_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = ("--data", appliance_data, "--buildings", "1", "--window", "0:30", "--processes", 1)
+    assert call("optimized-rbc", "net-zero", *where, "--json", "-") == 0
+    (community,) = json.loads(capsys.readouterr().out)["communities"]
+    assert {c["policy"] for c in community["contenders"]} == {"no-control", "net-zero"}
+    (refused,) = community["refused"]
+    assert refused["policy"] == "optimized-rbc"
+    assert "OptimizedRBC" in refused["reason"]
+    assert call("optimized-rbc", "net-zero", *where) == 0
+    assert "optimized-rbc did not take part: CityLearn's OptimizedRBC" in capsys.readouterr().out
+
+
+def test_a_community_that_nobody_can_control_is_an_error(challenge_2022: Path, tmp_path: Path) -> None:
+    for file in challenge_2022.iterdir():
+        (tmp_path / file.name).symlink_to(file)
+    schema = json.loads((challenge_2022 / "schema.json").read_text())
+    schema["community_market"] = {"enabled": True}
+    (tmp_path / "schema.json").unlink()
+    (tmp_path / "schema.json").write_text(json.dumps(schema))
+    with pytest.raises(EngineError, match=r"a community market.*--engine citylearn"):
+        call("bau", "--data", tmp_path, "--buildings", "1", "--window", "0:30", "--processes", 1)
 
 
 def test_all_means_every_baseline() -> None:
