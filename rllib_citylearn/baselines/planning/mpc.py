@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from rllib_citylearn.baselines.planning.cycles import CycleStarter
 from rllib_citylearn.baselines.planning.gauge import Gauge
@@ -65,6 +67,8 @@ class ModelPredictiveController:
         self._gauge = Gauge(env, tables.storages)
         self._cycles = CycleStarter(env, description)
         self._district: list[float] = []
+        self._worn = np.zeros(len(tables))
+        self._before = self._gauge.stored_kwh()
 
     def act(self, observations: list[list[float]]) -> list[list[float]]:
         """See ``Controller.act``."""
@@ -80,6 +84,8 @@ class ModelPredictiveController:
         if len(self._tables):
             outlook = self._forecaster.outlook(row, self._horizon)
             stored = self._gauge.stored_kwh()
+            self._wear(stored)
+            outlook = replace(outlook, storage=outlook.storage.worn(self._worn))
             plan = self._program.solve(outlook, stored, before, max(month, default=0.0), weights)
             for u, storage in enumerate(self._tables.storages):
                 needed = self._tables.needed_kwh(row, u, stored[u])
@@ -87,6 +93,12 @@ class ModelPredictiveController:
                     float(plan.drawn_kwh[0, u]), at_least_kwh=needed
                 )
         return self._features.own_actions(actions)
+
+    def _wear(self, stored_kwh: npt.NDArray[np.float64]) -> None:
+        """Keep account of the capacity that is lost: a plan to fill what is no more ends in a jump of the load."""
+        wear = np.array([storage.wear for storage in self._tables.storages])
+        self._worn += wear * np.abs(stored_kwh - self._before)
+        self._before = stored_kwh
 
 
 def naive_mpc() -> ModelPredictiveController:

@@ -122,6 +122,10 @@ class StorageTables:
         tables: dict[str, Any] = {name: np.take_along_axis(getattr(self, name), picked, 0) for name in _TABLES}
         return replace(self, **tables)
 
+    def worn(self, lost_kwh: Floats) -> StorageTables:
+        """Tables of storages that have lost some of their capacity, ``[U]`` kWh."""
+        return replace(self, capacity_kwh=np.maximum(self.capacity_kwh - lost_kwh, self.floor_kwh))
+
     def usable_kwh(self, conversion: Integers, stored_kwh: Floats) -> Floats:
         """The most that each storage can draw or give while it holds ``stored_kwh``, ``[U]``; conversions are ``[U]``."""
         kinds = [self.conversions[k] for k in conversion.tolist()]
