@@ -16,7 +16,7 @@ from rllib_citylearn.evaluation.jobs import Attempt, Job, Refusal, run_jobs
 from rllib_citylearn.evaluation.provenance import origin_of, relation
 from rllib_citylearn.evaluation.specs import ControllerSpec
 
-SLOWEST = ("mpc-perfect", "mpc", "foresight")
+SLOWEST = ("mpc-perfect", "mpc", "community-policy", "smart-policy", "foresight", "price-policy", "bau")
 """Controllers that are started first, so that no process is left with the longest one at the end."""
 
 
