@@ -196,3 +196,23 @@ def test_a_year_of_the_whole_community(challenge_2022: Path) -> None:
     for evaluation in results:
         expected, tolerance = YEAR[evaluation.policy]
         assert evaluation.score.score == pytest.approx(expected, abs=tolerance), evaluation.policy
+
+
+YEAR_WITH_VEHICLES = {
+    "no-control": (1.0, 1.0, 17_506, 0.036),
+    "ev-rbc": (3.68, 3.21, 47_728, 0.749),
+    "bau": (2.18, 2.00, 29_755, 0.989),
+}
+"""Of a year of the official set with vehicles: cost and carbon over no control, currency, and share of departures met."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", YEAR_WITH_VEHICLES)
+def test_a_year_with_vehicles(ev_data: Path, name: str) -> None:
+    (result,) = evaluate([BaselineSpec(name)], ev_data)
+    cost, carbon, currency, met = YEAR_WITH_VEHICLES[name]
+    assert result.kpis["cost_total"] == pytest.approx(cost, abs=0.005)
+    assert result.kpis["carbon_emissions_total"] == pytest.approx(carbon, abs=0.005)
+    assert result.totals.district.cost == pytest.approx(currency, rel=1e-4)
+    assert result.ev is not None
+    assert result.ev["departures_met"] == pytest.approx(met, abs=0.0006)
