@@ -30,7 +30,7 @@ def _community(community: CommunityComparison) -> list[str]:
                 _number(contender.score),
                 _interval(contender),
                 _number(contender.worst),
-                "-" if share is None else f"{100.0 * share:.0f}%",
+                "-" if share is None else f"{round(100.0 * share):d}%",
                 *(_number(value) for value in values),
             ]
         )
