@@ -91,11 +91,19 @@ def report_run(
     policy = evaluations[0]
     kpis = {"score": policy.score.score, "index5": policy.score.index5, **policy.kpis}
     write_bundle(bundle, manifest=replace(judged.manifest, kpis=kpis), models=judged.models)
-    write_report(folder, Comparison.of(evaluations), command=command, data=shown, training=facts_of(result, preset))
+    others = ", and on other communities too" if len(preset.environment.each()) > 1 else ""
+    note = f"The policy was trained on these buildings{others}."
+    write_report(
+        folder,
+        Comparison.of(evaluations, note=note),
+        command=command,
+        data=shown,
+        training=facts_of(result, preset),
+        progress_csv=folder / "progress.csv",
+    )
     print(kpi_table(evaluations))
     print("Everything is over the same community without control; lower is better.")
-    others = ", and on other communities too" if len(preset.environment.each()) > 1 else ""
-    print(f"The policy was trained on these buildings{others}.\n")
+    print(f"{note}\n")
     _print_files(result)
 
 
@@ -116,7 +124,8 @@ def _say_what_was_best(result: TrainingResult) -> None:
 def _print_files(result: TrainingResult) -> None:
     held_out = () if result.best_held_out is None else (("held-out", result.best_held_out.name),)
     for what, name in (
-        ("report", "report.md"),
+        ("report", "report.html"),
+        ("text", "report.md"),
         ("numbers", "report.json"),
         ("pictures", "figures"),
         ("checkpoint", result.best.name),

@@ -70,15 +70,16 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory, challenge_2022: Path) -
 def test_training_ends_with_a_table_whose_numbers_are_in_the_report(run_folder: Path):
     printed = (run_folder.parents[1] / "stdout.txt").read_text()
     report = json.loads((run_folder / "report.json").read_text())
-    assert [row["policy"] for row in report["table"]].count("no-control") == 1
-    for row in report["table"]:
+    (community,) = report["communities"]
+    for row in community["contenders"]:
         lines = [line.split() for line in printed.splitlines()]
         assert [str(row["policy"]), f"{row['score']:.3f}"] in [line[:2] for line in lines]
-    assert {e["policy"] for e in report["evaluations"]} == {"policy", "no-control", "bau"}
-    for name in ("report.md", "report.json", "best", "bundle", "progress.csv"):
+    assert sorted(row["policy"] for row in community["contenders"]) == ["bau", "no-control", "policy"]
+    for name in ("report.html", "report.md", "report.json", "best", "bundle", "progress.csv"):
         assert str(run_folder / name) in printed
         assert (run_folder / name).exists()
     assert (run_folder / "figures" / "week.png").stat().st_size > 10_000
+    assert (run_folder / "figures" / "learning.png").is_file()
     assert report["training"]["env_steps"] >= 900
     with (run_folder / "progress.csv").open() as file:
         scores = [float(row["validation_score"]) for row in csv.DictReader(file)]

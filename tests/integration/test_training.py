@@ -145,7 +145,7 @@ def test_a_run_that_goes_wrong_still_reports_its_best_and_exits_with_1(
     assert "The last good checkpoint is" in printed.err
     report = json.loads((tmp_path / "runs" / "a" / "report.json").read_text())
     assert "loss is nan" in report["training"]["fault"]
-    assert {row["policy"] for row in report["table"]} == {"policy", "no-control"}
+    assert {row["policy"] for row in report["communities"][0]["contenders"]} == {"policy", "no-control"}
 
 
 @pytest.mark.slow

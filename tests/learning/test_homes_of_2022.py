@@ -25,7 +25,7 @@ def score(preset: str, minutes: float, seed: int, shared_datasets: Path, runs: P
     command = ["train", str(PRESETS / f"{preset}.yaml"), "--data", str(data), "--minutes", str(minutes)]
     assert main([*command, "--seed", str(seed), "--runs", str(runs), "--name", preset]) == 0
     report = json.loads((runs / preset / "report.json").read_text())
-    policy = next(one for one in report["evaluations"] if one["policy"] == "policy")
+    policy = next(one for one in report["communities"][0]["contenders"] if one["policy"] == "policy")
     return policy["score"], report["training"]["updates_of_the_policy"]
 
 

@@ -40,7 +40,7 @@ def test_a_report_shows_what_stands_beside(challenge_2022: Path, tmp_path: Path,
     assert json.loads(file.read_text())["policy"] == "net-zero"
     assert capsys.readouterr().out.startswith("policy")
     report = json.loads((folder / "report.json").read_text())
-    assert {entry["policy"] for entry in report["evaluations"]} == {"net-zero", "no-control", "bau"}
+    assert {entry["policy"] for entry in report["communities"][0]["contenders"]} == {"net-zero", "no-control", "bau"}
     assert report["command"].startswith("rllib-citylearn evaluate net-zero --data")
     assert list((folder / "figures").glob("*.png"))
 

@@ -1,10 +1,14 @@
-"""Tables, figures and reports of made-up episodes."""
+"""Reports of made-up episodes: complete, self-contained, and with the evaluations' own numbers."""
 
 from __future__ import annotations
 
 import json
+import re
+from base64 import b64decode
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -12,55 +16,51 @@ import pytest
 from rllib_citylearn.errors import ConfigError
 from rllib_citylearn.evaluation.comparison import Comparison
 from rllib_citylearn.evaluation.evaluation import Evaluation
-from rllib_citylearn.evaluation.figures import peak_week
 from rllib_citylearn.evaluation.report import write_report
-from rllib_citylearn.evaluation.score import INDEX5_WEIGHTS, score_kpis
-from rllib_citylearn.evaluation.table import COLUMNS, kpi_table
-from rllib_citylearn.evaluation.totals import totals_of
-from rllib_citylearn.evaluation.trajectory import Trajectory
+from rllib_citylearn.evaluation.report import writing as report_writing
+from rllib_citylearn.evaluation.report.style import Drawn
+from tests.made_up import Town, evaluation, no_control
+from tests.page import Page, first_number
 
 PNG = b"\x89PNG\r\n\x1a\n"
+NASTY = "runs/<img src=x>/a|b*c_$d$&amp;"
+NASTY_LABEL = "<img src=x>/a|b*c_$d$&amp;"
+TOWN = Town(days=190, vehicles=60, names=("Building_1", "Building_2", "</style><script>"), no_bill=(1,))
+PROGRESS = "seconds,env_steps,updates,score,validation_score\n1,512,0,nan,0.80\n120,2048,30,0.9,0.75\n"
 
 
-def trajectory(days: int = 20, *, seed: int = 0, battery: bool = True, hour_offset: int = 0) -> Trajectory:
-    """Random loads of 2 buildings; the first hour is counted 24 where ``hour_offset`` is zero, as in CityLearn's data."""
-    rng = np.random.default_rng(seed)
-    steps = 24 * days
-    reference = rng.normal(1.0, 1.0, (steps, 2))
-    hour = (np.arange(steps) + hour_offset + 23) % 24 + 1
-    return Trajectory(
-        buildings=("Building_1", "Building_2"),
-        window=(100, 100 + steps),
-        seconds_per_time_step=3600.0,
-        net_electricity_consumption_kwh=reference * 0.8,
-        no_control_net_kwh=reference,
-        charging_kwh=np.zeros((steps, 2)),
-        soc=rng.uniform(size=(steps, 2)) if battery else np.full((steps, 2), np.nan),
-        actions={"electrical_storage": np.zeros((steps, 2))},
-        price=np.full((steps, 2), 0.2),
-        carbon=np.full((steps, 2), 0.1),
-        month=np.full(steps, 8),
-        day_type=(np.arange(steps) // 24) % 7 + 1,
-        hour=hour,
-    )
+def judged() -> list[Evaluation]:
+    """No control, charging on arrival, a rule, a policy whose name is anything but harmless, and perfect foresight."""
+    return [
+        no_control(TOWN, missing_soc=0.5),
+        evaluation("plug-in", TOWN, keep=1.1, missing_soc=0.0),
+        evaluation("bau", TOWN, keep=0.8, missing_soc=0.0),
+        evaluation(NASTY, TOWN, keep=0.7, comfort={"discomfort": 0.2, "cold": 0.2, "hot": 0.0}),
+        evaluation("foresight", TOWN, keep=0.6),
+    ]
 
 
-def evaluation(policy: str, level: float | None, engine: str = "fast", **options: Any) -> Evaluation:
-    """An evaluation whose KPIs are all ``level``."""
-    kpis: dict[str, float | None] = dict.fromkeys([*INDEX5_WEIGHTS, "daily_peak_average"], level)
-    path = trajectory(**options)
-    return Evaluation(
-        policy=policy,
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a report with everything in it."""
+    folder = tmp_path_factory.mktemp("report")
+    (folder / "progress.csv").write_text(PROGRESS)
+    written = write_report(
+        folder,
+        Comparison.of(judged(), label="all buildings", note="Trained on <them>."),
+        command="rllib-citylearn evaluate '<it>' --data x",
         data={"name": "made_up", "sha256": "0" * 64},
-        engine=engine,
-        seed=2022,
-        score=score_kpis(kpis),
-        kpis=kpis,
-        building_kpis={"Building_1": kpis},
-        totals=totals_of(path),
-        no_control=totals_of(path, path.no_control_net_kwh),
-        trajectory=path,
+        training={"seeds": [1, 2], "preset": {"name": "quick"}},
+        progress_csv=folder / "progress.csv",
     )
+    assert written == folder / "report.html"
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(report: Path) -> Page:
+    """Its page, which parses: every element is closed in its turn."""
+    return Page((report / "report.html").read_text(encoding="utf-8"))
 
 
 def strict_json(path: Path) -> Any:
@@ -72,119 +72,180 @@ def strict_json(path: Path) -> Any:
     return json.loads(path.read_text(), parse_constant=refuse)
 
 
-def test_an_evaluation_prints_the_keys_that_scripts_read() -> None:
-    keys = ["policy", "data", "buildings", "engine", "window", "seed", "score", "index5", "kpis"]
-    keys += ["share_of_possible", "ev", "comfort", "totals", "no_control_totals"]
-    assert list(evaluation("bau", 0.8).to_dict()) == keys
-    without = evaluation("bau", None).to_dict()
-    assert list(without) == [*keys, "reason"]
-    assert without["score"] is None
-    json.dumps(without, allow_nan=False)
+def test_the_page_needs_nothing_else(report: Path, page: Page) -> None:
+    assert page.addresses
+    for address in page.addresses:
+        assert address.startswith(("data:image/svg+xml;base64,", "#")), address[:80]
+    tags = {tag for tag, _ in page.elements}
+    assert not tags & {"script", "link", "iframe", "object", "embed", "base"}
+    style = re.search(r"<style>(.*)</style>", (report / "report.html").read_text(encoding="utf-8"), re.DOTALL)
+    assert style
+    assert not re.search(r"@import|url\(|https?:", style[1])
+    assert (report / "report.html").stat().st_size < 3_000_000
 
 
-def test_the_table_has_a_line_a_controller_best_first() -> None:
-    table = kpi_table([evaluation("no-control", 1.0), evaluation("short", None), evaluation("bau", 0.8)])
-    header, *lines = table.splitlines()
-    assert all(column.title in header for column in COLUMNS)
-    assert [line.split()[0] for line in lines] == ["bau", "no-control", "short", "short:", "Simulated"]
-    assert len({len(line) for line in [header, *lines[:3]]}) == 1
-    assert lines[0].split()[1:3] == ["0.800", "0.800"]
-    assert set(lines[2].split()[1:]) == {"-"}
+def test_every_picture_is_there_twice_and_described(report: Path, page: Page) -> None:
+    images = [attrs for tag, attrs in page.elements if tag == "img"]
+    sources = [attrs for tag, attrs in page.elements if tag == "source"]
+    names = sorted(path.stem for path in (report / "figures").iterdir())
+    assert names == sorted(["buildings", "day", "duration", "learning", "months", "prices", "scores", "service", "week"])
+    assert len(images) == len(sources) == len(page.captions) == len(names)
+    for image, source, caption in zip(images, sources, page.captions, strict=True):
+        assert len(image["alt"]) > 20
+        assert re.search(r"\d", caption), caption
+        assert source["media"] == "(max-width: 640px)"
+        assert source["srcset"] != image["src"]
+    text = (report / "report.md").read_text()
+    for name in names:
+        assert f"](figures/{name}.png)" in text
+        assert (report / "figures" / f"{name}.png").read_bytes().startswith(PNG)
 
 
-def test_table_and_report_say_what_simulated_and_whose_the_kpis_are(tmp_path: Path) -> None:
-    fast, slow = evaluation("net-zero", 0.8), evaluation("bau", 1.0, engine="citylearn")
-    assert kpi_table([fast]).endswith("Simulated by the engine fast. The KPIs are CityLearn's own.")
-    assert kpi_table([slow]).endswith("Simulated by the engine citylearn. The KPIs are CityLearn's own.")
-    assert "by the engines citylearn and fast." in kpi_table([fast, slow])
-    for evaluations, said, unsaid in (([fast], "`fast`", "`citylearn`"), ([slow], "`citylearn`", "`fast`")):
-        text = write_report(tmp_path / "r", Comparison.of(evaluations), command="c", data="d").read_text()
-        assert f"engine {said}" in text
-        assert f"engine {unsaid}" not in text
-        assert "CityLearn computed the KPIs" in text
-        assert strict_json(tmp_path / "r" / "report.json")["evaluations"][0]["engine"] == said.strip("`")
+def test_pictures_are_sound_svg_with_the_names_letter_by_letter(page: Page) -> None:
+    texts = []
+    for _, attrs in page.elements:
+        for address in (attrs.get("src", ""), attrs.get("srcset", "")):
+            if address:
+                root = ElementTree.fromstring(b64decode(address.split("base64,")[1]))
+                texts += ["".join(element.itertext()) for element in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert NASTY_LABEL in texts, "no formula, nothing cut at a bracket"
+    assert "</style><script>" in texts
+    assert not any(re.fullmatch(r"-?nan|inf", text) for text in texts)
 
 
-@pytest.mark.parametrize("seed", range(10))
-@pytest.mark.parametrize("hour_offset", [0, 7])
-def test_the_week_is_seven_days_around_the_peak(seed: int, hour_offset: int) -> None:
-    path = trajectory(seed=seed, hour_offset=hour_offset)
-    week = peak_week(path)
-    peak = int(path.no_control_net_kwh.sum(1).argmax())
-    assert 0 <= week.first <= peak < week.end <= path.steps
-    assert week.end - week.first == 7 * 24
-    if 4 * 24 <= peak < path.steps - 5 * 24:
-        assert path.hour[week.first] % 24 == 0
-        assert (peak - week.first) // 24 == 3
+def test_names_are_text_and_nothing_else(report: Path, page: Page) -> None:
+    assert NASTY_LABEL in page.text
+    assert "Trained on <them>." in page.text
+    assert "evaluate '<it>' --data x" in page.text
+    text = (report / "report.md").read_text()
+    assert r"\<img src=x\>/a\|b\*c\_\$d\$\&amp;" in text
+    outside = re.sub(r"`[^`\n]*`", "", text)
+    assert NASTY_LABEL not in outside
+    assert "<script>" not in outside
 
 
-def test_a_short_window_is_shown_whole() -> None:
-    week = peak_week(trajectory(days=2))
-    assert (week.first, week.end) == (0, 48)
+def test_headings_and_contents_lead_through_the_page(page: Page) -> None:
+    anchors = [attrs["id"] for _, attrs in page.elements if "id" in attrs]
+    assert len(set(anchors)) == len(anchors)
+    links = [attrs["href"] for tag, attrs in page.elements if tag == "a"]
+    assert links
+    assert {link.removeprefix("#") for link in links} <= set(anchors)
+    levels = [int(tag[1]) for tag, _ in page.elements if re.fullmatch(r"h[1-6]", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
 
 
-def test_a_report_is_complete_and_can_be_read_back(tmp_path: Path) -> None:
-    evaluations = [evaluation("no-control", 1.0), evaluation("runs/a/bundle", 0.7), evaluation("bau", 0.8)]
-    text = write_report(
-        tmp_path / "report",
-        Comparison.of(evaluations),
-        command="evaluate it",
-        data={"name": "made_up"},
-        training={"seeds": [1, 2]},
-    ).read_text()
-    content = strict_json(tmp_path / "report" / "report.json")
-    assert [row["policy"] for row in content["table"]] == ["runs/a/bundle", "bau", "no-control"]
-    assert [entry["score"] for entry in content["evaluations"]] == pytest.approx([1.0, 0.7, 0.8])
-    assert content["command"] == "evaluate it"
-    assert content["training"] == {"seeds": [1, 2]}
+@pytest.mark.parametrize("place", range(5))
+def test_totals_on_the_page_are_sums_over_the_trajectories(place: int, page: Page) -> None:
+    result = judged()[place]
+    path = result.trajectory
+    row = page.row("Totals of the district", NASTY_LABEL if result.policy == NASTY else result.policy)
+    net = path.net_electricity_consumption_kwh
+    drawn, district = net.clip(min=0.0), net.sum(1)
+    days = [district[start : start + 24].max() for start in range(0, len(district), 24)]
+    expected = {
+        "bill (currency)": (drawn * path.price).sum(),
+        "CO2 (kg)": (drawn * path.carbon).sum(),
+        "imported (kWh)": drawn.sum(),
+        "exported (kWh)": -net.clip(max=0.0).sum(),
+        "highest peak (kW)": district.max(),
+        "mean daily peak (kW)": np.mean(days),
+    }
+    for column, value in expected.items():
+        assert first_number(row[column]) == pytest.approx(value, rel=2e-3), column
+    assert result.departures is not None
+    short = np.maximum(result.departures.required_soc - result.departures.soc, 0.0)
+    assert first_number(row["departures met"]) == pytest.approx(100.0 * (short < 1e-9).mean(), abs=0.05)
+    assert first_number(row["missing (kWh)"]) == pytest.approx((short * 50.0).sum(), abs=0.05)
+
+
+def test_buildings_and_months_on_the_page_add_up(page: Page) -> None:
+    path = judged()[3].trajectory
+    bills = (path.net_electricity_consumption_kwh.clip(min=0.0) * path.price).sum(0)
+    title = next(title for title in page.tables if title.startswith("District and buildings"))
+    for name, bill in zip(path.buildings, bills, strict=True):
+        assert first_number(page.row(title, name)["bill (currency)"]) == pytest.approx(bill, rel=2e-3, abs=1e-3)
+    title = next(title for title in page.tables if title.startswith("Stretches"))
+    months = [first_number(row[2]) for row in page.tables[title][1:]]
+    assert sum(months[:-1]) == pytest.approx(months[-1], rel=2e-3)
+    assert months[-1] == pytest.approx(bills.sum(), rel=2e-3)
+
+
+def test_scores_and_differences_on_the_page_are_those_of_the_comparison(page: Page) -> None:
+    (community,) = Comparison.of(judged()).communities
+    for contender in community.contenders:
+        label = NASTY_LABEL if contender.name == NASTY else contender.name
+        row = page.row("KPIs over no control", label)
+        assert first_number(row["score (95% interval)"]) == pytest.approx(contender.score, abs=5e-4)
+        share = community.share_of_possible(contender.name)
+        assert share is not None
+        assert first_number(row["of the possible"]) == pytest.approx(100.0 * share, abs=0.5)
+        if contender.name == "bau":
+            continue
+        difference = community.difference(contender.name, "bau")
+        assert difference is not None
+        assert difference.interval is not None
+        row = page.row("Differences to bau", label)
+        assert first_number(row["less bau"]) == pytest.approx(difference.mean, abs=5e-4)
+        assert first_number(row["95% interval"]) == pytest.approx(difference.interval.low, abs=5e-4)
+
+
+def test_the_numbers_are_json_without_nan_and_say_where_they_come_from(report: Path) -> None:
+    content = strict_json(report / "report.json")
+    (community,) = content["communities"]
+    scores = [contender["score"] for contender in community["contenders"]]
+    assert scores == sorted(scores)
+    assert {one["less"] for one in community["differences"]} == {"bau"}
+    assert community["shown"] == NASTY
+    assert community["note"] == "Trained on <them>."
+    assert content["command"] == "rllib-citylearn evaluate '<it>' --data x"
+    assert content["seeds"] == [2022]
+    assert content["training"]["seeds"] == [1, 2]
     assert "numpy" in content["versions"]
-    for word in ("30.0% below no control", "lower is better", "evaluate it", "name: made_up", "seeds: 1, 2"):
+    text = (report / "report.md").read_text()
+    for word in ("lower is better", "`made_up`", "0" * 64, "**seeds**: 1, 2", "engine `fast`"):
         assert word in text
-    pictures = sorted(path.name for path in (tmp_path / "report" / "figures").iterdir())
-    assert pictures == ["soc_week.png", "week.png"]
-    for name in pictures:
-        assert f"figures/{name}" in text
-        assert (tmp_path / "report" / "figures" / name).read_bytes().startswith(PNG)
+    assert "quick" not in text, "a whole preset is too much to read"
 
 
-def test_what_was_not_measured_is_null_with_a_reason(tmp_path: Path) -> None:
-    text = write_report(tmp_path / "r", Comparison.of([evaluation("bau", None)]), command="c", data="d").read_text()
-    content = strict_json(tmp_path / "r" / "report.json")
-    assert content["table"][0]["score"] is None
-    assert "cost_total" in content["evaluations"][0]["reason"]
-    assert "bau has no score" in text
+def test_the_same_evaluations_give_the_same_page(report: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report_writing, "drawn", lambda picture: Drawn("<svg></svg>", "<svg/>", PNG))
+    for name in ("a", "b"):
+        write_report(tmp_path / name, Comparison.of(judged()), command="c", data="d")
+    assert (tmp_path / "a" / "report.html").read_bytes() == (tmp_path / "b" / "report.html").read_bytes()
 
 
-def test_without_batteries_there_is_no_picture_of_them(tmp_path: Path) -> None:
-    text = write_report(
-        tmp_path / "r", Comparison.of([evaluation("bau", 1.0, battery=False)]), command="c", data="d"
-    ).read_text()
-    assert not (tmp_path / "r" / "figures" / "soc_week.png").exists()
-    assert "soc_week" not in text
-
-
-def test_a_report_replaces_a_report_and_nothing_else(tmp_path: Path) -> None:
+def test_a_report_replaces_a_report_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report_writing, "drawn", lambda picture: Drawn("<svg></svg>", "<svg/>", PNG))
     folder = tmp_path / "r"
-    folder.mkdir()
+    (folder / "figures").mkdir(parents=True)
     (folder / "chapter.txt").write_text("years of work")
-    for level in (0.9, 0.8):
-        write_report(folder, Comparison.of([evaluation("bau", level)]), command="c", data="d")
-        assert strict_json(folder / "report.json")["table"][0]["score"] == pytest.approx(level)
+    (folder / "figures" / "mine.png").write_bytes(b"mine")
+    for keep in (0.9, 0.8):
+        town = Town()
+        write_report(folder, Comparison.of([no_control(town), evaluation("bau", town, keep=keep)]), command="c", data="d")
+        policies = strict_json(folder / "report.json")["communities"][0]["contenders"]
+        assert policies[0]["score"] == pytest.approx((5 * keep + 1) / 6)
+    assert (folder / "figures" / "day.png").is_file()
+    write_report(folder, Comparison.of([evaluation("bau", Town(battery=False))]), command="c", data="d")
+    assert not (folder / "figures" / "day.png").exists(), "a picture of the report before"
     assert (folder / "chapter.txt").read_text() == "years of work"
-    write_report(folder, Comparison.of([evaluation("bau", 0.8, battery=False)]), command="c", data="d")
-    assert not (folder / "figures" / "soc_week.png").exists(), "a picture of the report before"
+    assert (folder / "figures" / "mine.png").read_bytes() == b"mine"
 
 
-@pytest.mark.parametrize(
-    "evaluations",
-    [
-        [],
-        [evaluation("bau", 0.8), evaluation("bau", 0.9)],
-        [evaluation("bau", 0.8), evaluation("no-control", 1.0, days=10)],
-    ],
-    ids=["none", "the same twice", "two windows"],
-)
-def test_what_cannot_stand_in_one_table_is_refused(tmp_path: Path, evaluations: list[Evaluation]) -> None:
-    with pytest.raises(ConfigError):
-        write_report(tmp_path / "r", Comparison.of(evaluations), command="c", data="d")
-    assert list(tmp_path.iterdir()) == []
+def test_a_file_where_the_report_should_go_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "r").write_text("years of work")
+    with pytest.raises(ConfigError, match="is a file"):
+        write_report(tmp_path / "r", Comparison.of([no_control()]), command="c", data="d")
+    assert (tmp_path / "r").read_text() == "years of work"
+
+
+def test_both_engines_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report_writing, "drawn", lambda picture: Drawn("<svg></svg>", "<svg/>", PNG))
+    for engine, other in (("fast", "citylearn"), ("citylearn", "fast")):
+        write_report(tmp_path / "r", Comparison.of([no_control(engine=engine)]), command="c", data="d")
+        text = (tmp_path / "r" / "report.md").read_text()
+        assert f"engine `{engine}`" in text
+        assert f"engine `{other}`" not in text
+        assert "CityLearn computed the KPIs" in text
