@@ -121,6 +121,8 @@ def _caption(cast: Cast, values: FloatArray, names: list[str]) -> str:
         )
     elif len(known) == 1:
         parts.append(f"The bill of {names[known[0]]} is {number(bills[known[0]], 2)} of that without control.")
+    if cast.serves:
+        parts.append("Without control no vehicle is charged and no appliance started, so whoever has them pays more here.")
     lacking: dict[str, list[str]] = {}
     for measure, said in (("bill", "bill"), ("CO2", "emissions"), ("imported", "imports"), ("peak", "peak")):
         missing = without(cast.evaluation, measure)
