@@ -6,17 +6,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
+from importlib import import_module
 
 from rllib_citylearn.baselines.citylearn_agents import CityLearnAgent
 from rllib_citylearn.baselines.controller import Controller
-from rllib_citylearn.baselines.planning.foresight import PerfectForesight
-from rllib_citylearn.baselines.planning.mpc import naive_mpc, perfect_mpc
 from rllib_citylearn.baselines.rules import Level, NetZero, NoControl, PlugIn
 from rllib_citylearn.errors import ConfigError
 
 REFERENCE, RULE, PLANNER, BOUND = "reference", "rule", "planner", "bound"
 """Kinds of baselines: what scores are divided by or drivers' service is measured against, rules that anybody could run,
 optimisers that anybody could run, and what needs to know the future."""
+
+
+def _planner(module: str, name: str) -> Controller:
+    """Made by a function or class of a planning module, imported when it is needed: the command line stays fast."""
+    controller: Controller = getattr(import_module(f"rllib_citylearn.baselines.planning.{module}"), name)()
+    return controller
 
 
 @dataclass(frozen=True)
@@ -80,11 +85,15 @@ BASELINES: Mapping[str, Baseline] = {
         PLANNER,
         "Model predictive control, 24 h, for the whole community at once; expects of load, PV and carbon what was measured "
         "a day before, knows the tariff and the vehicles that are plugged in",
-        naive_mpc,
+        partial(_planner, "mpc", "naive_mpc"),
     ),
-    "mpc-perfect": Baseline(BOUND, "The same with forecasts that come true, journeys included", perfect_mpc),
+    "mpc-perfect": Baseline(
+        BOUND, "The same with forecasts that come true, journeys included", partial(_planner, "mpc", "perfect_mpc")
+    ),
     "foresight": Baseline(
-        BOUND, "A plan for the whole episode by somebody who knows all of it, carried out hour by hour", PerfectForesight
+        BOUND,
+        "A plan for the whole episode by somebody who knows all of it, carried out hour by hour",
+        partial(_planner, "foresight", "PerfectForesight"),
     ),
 }
 """The baselines, by the names that commands and reports use."""

@@ -153,6 +153,6 @@ def _seeds(text: str | None) -> list[int | None]:
     if text is None:
         return [None]
     words = [word.strip() for word in text.split(",")]
-    if not all(word.isdigit() for word in words):
+    if not all(word.isascii() and word.isdecimal() for word in words):
         raise ConfigError(f"--seeds is {text!r}; give whole numbers from 0 on, separated by commas, for example 2022,2023.")
     return [int(word) for word in words]

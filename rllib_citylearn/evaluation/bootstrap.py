@@ -1,13 +1,15 @@
 """How much a score would change with other months, other batteries and other training runs: paired bootstrap intervals.
 
-A draw picks random seeds of the community (batteries, journeys) and stretches of the episode with replacement, the same for
-every controller, and of each controller one training run a drawn seed (Efron and Tibshirani 1993, "An Introduction to the
-Bootstrap", chapters 6 and 13: percentile intervals). With a dozen stretches these intervals are somewhat too narrow; and
-the months of a year are no random sample of a climate. They say how far a difference hangs on single months.
+A draw picks stretches of the episode and random seeds of the community (batteries, journeys) with replacement, the same for
+every controller, and of each controller as many of its training runs as it has, by itself (Efron and Tibshirani 1993, "An
+Introduction to the Bootstrap", chapters 6 and 13: percentile intervals). All seeds of a draw see the same stretches: they
+share the year, so that more seeds tell nothing more of other months. With a dozen stretches these intervals are somewhat
+too narrow; and the months of a year are no random sample of a climate. They say how far a difference hangs on single months.
 """
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -31,9 +33,9 @@ class Interval:
 
     @classmethod
     def of(cls, draws: FloatArray) -> Interval:
-        """Of the draws that have a value."""
+        """Of draws that all have a value."""
         tail = 100.0 * (1.0 - LEVEL) / 2.0
-        low, high = np.percentile(draws[np.isfinite(draws)], [tail, 100.0 - tail])
+        low, high = np.percentile(draws, [tail, 100.0 - tail])
         return cls(float(low), float(high))
 
     def to_list(self) -> list[float]:
@@ -41,31 +43,29 @@ class Interval:
         return [self.low, self.high]
 
 
-def drawn_scores(runs: Sequence[Sequence[Stretches]], *, seed: int = 0, draws: int = DRAWS) -> FloatArray | None:
-    """Scores of one controller over draws; controllers with equal seeds and stretches are drawn alike.
+def drawn_scores(
+    runs: Sequence[Sequence[Stretches]], *, name: str = "", seed: int = 0, draws: int = DRAWS
+) -> FloatArray | None:
+    """Scores of one controller over draws; of all controllers with equal seeds and stretches, the same of these are drawn.
 
     Args:
         runs: for each random seed of the community, its runs by that controller: one, or one a training run.
+        name: of the controller; its training runs are drawn by it.
         seed: of the draws.
         draws: how many.
 
     Returns:
-        ``[draws]``, or None with fewer than ``FEWEST`` stretches.
+        ``[draws]``, or None with fewer than ``FEWEST`` stretches or where a draw has no score.
     """
     stretches = len(runs[0][0])
     if stretches < FEWEST:
         return None
-    random = np.random.default_rng(seed)
-    seeds = random.integers(len(runs), size=(draws, len(runs)))
-    counts = random.multinomial(stretches, np.full(stretches, 1.0 / stretches), size=(draws, len(runs)))
-    trained = random.random(size=(draws, len(runs)))
-    total = np.zeros(draws)
-    for place in range(len(runs)):
-        for number, of_seed in enumerate(runs):
-            choice = (trained[:, place] * len(of_seed)).astype(int)
-            for run, episode in enumerate(of_seed):
-                here = (seeds[:, place] == number) & (choice == run)
-                if here.any():
-                    total[here] += episode.scores(counts[here, place])
-    result: FloatArray = total / len(runs)
-    return result
+    shared = np.random.default_rng(seed)
+    counts = shared.multinomial(stretches, np.full(stretches, 1.0 / stretches), size=draws)
+    seeds = shared.integers(len(runs), size=(draws, len(runs)))
+    own = np.random.default_rng([seed, zlib.crc32(name.encode())])
+    trained = own.integers(len(runs[0]), size=(draws, len(runs[0])))
+    scores = np.array([[episode.scores(counts) for episode in of_seed] for of_seed in runs])  # [S, R, draws]
+    each = np.arange(draws)[:, None, None]
+    result: FloatArray = scores[seeds[:, :, None], trained[:, None, :], each].mean((1, 2))
+    return result if np.isfinite(result).all() else None

@@ -65,7 +65,7 @@ class Contender:
         """Scores over bootstrap draws, paired with other contenders'; None where there is too little to draw from."""
         if self.score is None:
             return None
-        return drawn_scores([[e.stretches for e in of_seed] for of_seed in self.evaluations])
+        return drawn_scores([[e.stretches for e in of_seed] for of_seed in self.evaluations], name=self.name)
 
     @property
     def interval(self) -> Interval | None:

@@ -65,8 +65,8 @@ class Stretches:
             return first, second
 
         return cls(
-            bill=pair(lambda net: sums(np.maximum(net, 0.0) * trajectory.price)),
-            emissions=pair(lambda net: sums(np.maximum(net, 0.0) * trajectory.carbon)),
+            bill=pair(lambda net: sums(np.maximum(np.maximum(net, 0.0) * trajectory.price, 0.0))),
+            emissions=pair(lambda net: sums(np.maximum(net * trajectory.carbon, 0.0))),
             rises=pair(lambda net: sums(np.maximum(np.diff(net.sum(1), prepend=net[0].sum()), 0.0))),
             one_minus_load_factor=pair(lambda net: _one_minus_load_factor(net.sum(1), steps)),
         )

@@ -12,7 +12,7 @@ from rllib_citylearn.evaluation.trajectory import FloatArray, Trajectory
 
 @dataclass(frozen=True)
 class Totals:
-    """Sums over the episode; exports earn nothing and save no emissions, as in CityLearn's KPIs.
+    """Sums over the episode; as in CityLearn's KPIs exports earn nothing and save no emissions, nor does any import.
 
     Attributes:
         cost: bill of imported electricity, in the data's currency.
@@ -76,8 +76,8 @@ def _totals(trajectory: Trajectory, net: FloatArray, columns: list[int]) -> Tota
     day = trajectory.steps_per_day
     days = [power[start : start + day].max() for start in range(0, len(power), day)]
     return Totals(
-        cost=float((imported * trajectory.price[:, columns]).sum()),
-        carbon_kg=float((imported * trajectory.carbon[:, columns]).sum()),
+        cost=float(np.maximum(imported * trajectory.price[:, columns], 0.0).sum()),
+        carbon_kg=float(np.maximum(imported * trajectory.carbon[:, columns], 0.0).sum()),
         imported_kwh=float(imported.sum()),
         exported_kwh=float(-np.minimum(net, 0.0).sum()),
         peak_kw=float(power.max()),

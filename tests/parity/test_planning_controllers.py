@@ -161,3 +161,62 @@ def test_a_year_of_planning(
     record_property("score", evaluation.score.score)
     assert evaluation.score.score is not None
     assert evaluation.score.score <= expected + tolerance
+
+
+def test_planners_cope_with_communities_that_have_nothing_to_plan(
+    shared_datasets: Path, ev_data: Path, tmp_path: Path
+) -> None:
+    import json
+
+    data = shared_datasets / "citylearn_challenge_2023_phase_1"
+    for file in data.iterdir():
+        if file.name != "schema.json":
+            (tmp_path / file.name).symlink_to(file)
+    schema = json.loads((data / "schema.json").read_text())
+    for building in schema["buildings"].values():
+        building["inactive_actions"] = ["electrical_storage", "dhw_storage"]
+    (tmp_path / "schema.json").write_text(json.dumps(schema))
+    for name in ("mpc", "foresight"):
+        result, nothing = evaluate([BaselineSpec(name), BaselineSpec("no-control")], tmp_path, window=(0, 48))
+        assert result.score.score == nothing.score.score
+
+
+@pytest.mark.parametrize("change", ["exports only", "free of charge", "paid to import", "flat"])
+def test_the_bound_is_one_in_odd_communities_too(challenge_2022: Path, tmp_path: Path, change: str) -> None:
+    folder = odd(challenge_2022, tmp_path / "odd", change)
+    names = ("foresight", "mpc-perfect", "mpc", "no-control")
+    results = evaluate([BaselineSpec(name) for name in names], folder, buildings=BUILDINGS[:2], window=(0, 96))
+    scores = [result.score.score for result in results]
+    if change == "flat":
+        # Nobody's load rises or peaks without control, so that the score has no value, or doing nothing is best.
+        assert all(score is None or score >= 1.0 - 1e-6 for score in scores)
+        nothing, plan = (results[k].totals.district.cost for k in (3, 0))
+        assert plan <= nothing * (1.0 + 1e-6)
+        return
+    assert None not in scores
+    assert scores[0] <= min(scores) + 1e-3
+
+
+def odd(source: Path, folder: Path, change: str) -> Path:
+    """A copy of a data set that is odd from end to end."""
+    columns = {
+        "exports only": ("solar_generation", lambda x: 4000.0, [f"{name}.csv" for name in BUILDINGS]),
+        "free of charge": ("electricity_pricing", lambda x: 0.0, ["pricing.csv"]),
+        "paid to import": ("electricity_pricing", lambda x: x - 0.25, ["pricing.csv"]),
+        "flat": ("non_shiftable_load", lambda x: 1.0, [f"{name}.csv" for name in BUILDINGS]),
+    }
+    column, value, files = columns[change]
+    folder.mkdir()
+    for file in source.iterdir():
+        if file.name not in files:
+            (folder / file.name).symlink_to(file)
+            continue
+        with file.open() as stream:
+            header, *rows = list(csv.reader(stream))
+        for row in rows:
+            row[header.index(column)] = str(value(float(row[header.index(column)])))
+            if change == "flat":
+                row[header.index("solar_generation")] = "0.0"
+        with (folder / file.name).open("w", newline="") as stream:
+            csv.writer(stream).writerows([header, *rows])
+    return folder

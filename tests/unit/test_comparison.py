@@ -150,6 +150,38 @@ def test_seeds_and_runs_widen_the_interval_and_enter_the_mean() -> None:
     assert contender.shown in runs[0]
 
 
+def test_the_same_year_told_twice_is_no_more_of_other_months() -> None:
+    stretches = Stretches.of(path(np.clip(loads(12), -1.0, 3.0), loads(12)))
+    widths = []
+    for seeds in (1, 2, 10):
+        draws = drawn_scores([[stretches]] * seeds)
+        assert draws is not None
+        widths.append(Interval.of(draws).high - Interval.of(draws).low)
+    np.testing.assert_allclose(widths, widths[0])
+
+
+def test_training_runs_of_different_policies_are_not_pairs_and_more_of_them_say_more() -> None:
+    reference = loads(12)
+
+    def runs(name: str, factors: tuple[float, ...]) -> Contender:
+        return Contender(name, (tuple(evaluation(name, factor * reference, reference) for factor in factors),))
+
+    def difference(second: tuple[float, ...]) -> tuple[float, float]:
+        community = CommunityComparison("", "", (2022,), (runs("ours", (0.7, 0.9)), runs("theirs", second)))
+        found = community.difference("ours", "theirs")
+        assert found is not None
+        assert found.interval is not None
+        return found.interval.low, found.interval.high
+
+    # Which of a policy's runs stands first means nothing.
+    np.testing.assert_allclose(difference((0.72, 0.92)), difference((0.92, 0.72)), atol=0.02)
+    assert difference((0.72, 0.92))[0] < -0.05 < 0.05 < difference((0.72, 0.92))[1]
+    few, many = runs("few", (0.7, 0.8, 0.9)).interval, runs("many", (0.7, 0.8, 0.9) * 4).interval
+    assert few is not None
+    assert many is not None
+    assert many.high - many.low < 0.7 * (few.high - few.low)
+
+
 def test_a_short_window_has_no_interval_and_the_table_says_why() -> None:
     comparison = Comparison.of([scaled("one", 0.8, FEWEST - 1), scaled("no-control", 1.0, FEWEST - 1)])
     assert comparison.communities[0].contenders[0].interval is None

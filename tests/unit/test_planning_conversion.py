@@ -91,8 +91,8 @@ def test_a_vehicle_that_must_be_charged_is_asked_for_just_enough() -> None:
     there, hourly = np.array([True, True, True, True, False, False]), np.full(6, 6.0)
     # 20 at the end of row 3, so 14, 8 and 2 at the ends of the rows before.
     np.testing.assert_allclose(_must(required, begins, there, hourly)[:4], [2.0, 8.0, 14.0, 20.0])
-    # From 5 at 3 an hour no more than 17 can be reached: full power all the way, and no more is asked for.
-    np.testing.assert_allclose(_must(required, begins, there, hourly / 2)[:4], [8.0, 11.0, 14.0, 17.0])
+    # With half the power it has to be more earlier, also where that can't be reached.
+    np.testing.assert_allclose(_must(required, begins, there, hourly / 2)[:4], [11.0, 14.0, 17.0, 20.0])
     assert np.isneginf(_must(required, begins, there, hourly)[4:]).all()
 
 

@@ -52,7 +52,8 @@ class PerfectForesight:
         imports = import_weights(idle, data.price[:rows].astype(np.float64), data.carbon[:rows].astype(np.float64))
         self._cycles = CyclePlan.cheapest(description, idle, imports)
         load = idle + self._cycles.load_kwh
-        self._plan = plan_year(self._tables, load, idle, imports, report=report)
+        if len(self._tables):
+            self._plan = plan_year(self._tables, load, idle, imports, report=report)
 
     def act(self, observations: list[list[float]]) -> list[list[float]]:
         """See ``Controller.act``."""

@@ -54,8 +54,9 @@ class Forecaster(ABC):
     def __init__(self, description: CommunityDescription, tables: StorageTables) -> None:
         self.load_kwh = idle_load_kwh(description)
         self.committed_kwh = np.zeros_like(self.load_kwh)
-        self.price = description.tables.price.astype(np.float64)
-        self.carbon = description.tables.carbon.astype(np.float64)
+        # Hours in which one is paid for importing count nothing, as in CityLearn's KPIs.
+        self.price = np.maximum(description.tables.price.astype(np.float64), 0.0)
+        self.carbon = np.maximum(description.tables.carbon.astype(np.float64), 0.0)
         self.tables = tables
 
     def ahead(self, row: int, hours: int) -> Integers:

@@ -85,7 +85,7 @@ class StorageTables:
             it does.
         required_kwh: what it has to hold at the end of a row, ``[T, U]``; NaN without a requirement.
         must_kwh: what it has to hold at the end of a row for the next requirement of the stay to be met by charging at full
-            power from then on, ``[T, U]``; minus infinity where none follows.
+            power from then on, ``[T, U]``; minus infinity where none follows. It may be more than can be reached.
         electricity: electricity for what is drawn, ``[T, U]``: 1, or for tanks one over the device's performance.
         most_in_kwh, most_out_kwh: bounds on what is drawn and given, ``[T, U]``.
     """
@@ -274,11 +274,11 @@ class _Builder:
     def _add_charger(self, c: int) -> None:
         chargers, vehicles = self.parameters.chargers, self.parameters.vehicles
         column = int(self.parameters.actions.charger[c])
-        if column < 0:
-            return
         presence = self.tables.presence
         rows = self.tables.rows
         connected = presence.connected[:, c]
+        if column < 0 or not (connected >= 0).any():
+            return
         varying = ("conversion", "capacity_kwh", "floor_kwh", "most_in_kwh", "most_out_kwh")
         columns = {name: np.zeros(rows) for name in varying}
         begins, hourly = np.full(rows, np.nan), np.zeros(rows)
@@ -326,11 +326,6 @@ def _must(required_kwh: Floats, begins_kwh: Floats, there: Flags, hourly_kwh: Fl
     goes_on = there[:-1] & there[1:] & np.isnan(begins_kwh[1:])
     for row in np.flatnonzero(goes_on)[::-1].tolist():
         must[row] = max(must[row], must[row + 1] - hourly_kwh[row + 1])
-    # More than full power since the arrival can't be asked for.
-    reached = begins_kwh[0]
-    for row in np.flatnonzero(there).tolist():
-        reached = (reached if np.isnan(begins_kwh[row]) else begins_kwh[row]) + hourly_kwh[row]
-        must[row] = min(must[row], reached)
     return must
 
 

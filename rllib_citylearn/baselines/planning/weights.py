@@ -95,7 +95,8 @@ class PastWeights:
         if highest <= 0.0:
             return 0.0
         mean = max(float(recent.mean()), LEAST_LOAD_FACTOR * highest)
-        return 0.5 * HOURS_A_MONTH * mean / highest**2 / self._one_minus_load_factor()
+        factor = np.array(self._one_minus_load_factor())
+        return 0.5 * HOURS_A_MONTH * mean / highest**2 * float(_one_over(factor))
 
     def _one_minus_load_factor(self) -> float:
         stretches = [self._district[i : i + HOURS_A_MONTH] for i in range(0, len(self._district), HOURS_A_MONTH)]

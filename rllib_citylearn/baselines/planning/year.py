@@ -36,7 +36,7 @@ DISTRICT_WIDTH = 0.18
 
 TABLE_POINTS = 513
 PENALTY = 100.0
-"""Of a kWh that a device can't draw, in the dearest hour's imports."""
+"""Of a kWh that a device can't draw, over all that a kWh may be worth."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,8 @@ def plan_year(
     net, gradient = np.zeros_like(problem.load), np.zeros_like(stored)
     district, slope = np.zeros(rows), np.zeros(rows)
     mean, square = np.zeros_like(stored), np.zeros_like(stored)
-    best, score = stored.copy(), np.inf
+    best = _idle(problem, low, high)
+    score = float(score_and_gradient(problem, best, 1e-6 * usual, 1e-6 * usual, net, district, slope, gradient))
     for number in range(1, steps + 1):
         done = number / steps
         width = usual * FIRST_WIDTH * (LAST_WIDTH / FIRST_WIDTH) ** min(1.0, 1.15 * done)
@@ -103,8 +104,11 @@ def plan_year(
 
 
 def import_weights(idle_kwh: Floats, price: Floats, carbon: Floats) -> Floats:
-    """Cost's and carbon's parts of the score for an imported kWh, ``[T, N]``; all arguments are ``[T, N]``."""
-    drawn = np.maximum(idle_kwh, 0.0)
+    """Cost's and carbon's parts of the score for an imported kWh, ``[T, N]``; all arguments are ``[T, N]``.
+
+    Hours in which one is paid for importing count nothing, as in CityLearn's KPIs.
+    """
+    drawn, price, carbon = np.maximum(idle_kwh, 0.0), np.maximum(price, 0.0), np.maximum(carbon, 0.0)
     weights = _over(price, (drawn * price).sum(0)) + _over(carbon, (drawn * carbon).sum(0))
     return weights / idle_kwh.shape[1] / 3.0
 
@@ -114,13 +118,34 @@ def _bounds(tables: StorageTables, rows: int) -> tuple[Floats, Floats]:
     available = tables.available[:rows]
     high = np.where(available, tables.capacity_kwh[:rows], 0.0)
     low = np.where(available, np.maximum(tables.floor_kwh[:rows], tables.must_kwh[:rows]), 0.0)
-    return np.minimum(low, high), high
+    return np.minimum(np.minimum(low, _reach(tables, rows)), high), high
+
+
+def _reach(tables: StorageTables, rows: int) -> Floats:
+    """What storages hold at the end of every hour if they charge at full power all the time, ``[T, U]``."""
+    hourly = np.array([kind.stored_kwh[-1] for kind in tables.conversions])[tables.conversion[:rows]]
+    reach, held = np.zeros(hourly.shape), np.zeros(hourly.shape[1])
+    for row in range(rows):
+        begins = tables.begins_kwh[row]
+        held = np.where(np.isnan(begins), held, begins) + hourly[row]
+        reach[row] = held
+    return reach
+
+
+def _idle(problem: Problem, low: Floats, high: Floats) -> Floats:
+    """What storages hold while they are left alone, as far as the bounds allow, ``[T, U]``."""
+    stored, held = np.zeros(low.shape), np.zeros(low.shape[1])
+    for row in range(len(low)):
+        begins = problem.begins[row]
+        held = np.clip(np.where(np.isnan(begins), problem.keeps * held, begins), low[row], high[row])
+        stored[row] = held
+    return stored
 
 
 def _worn(tables: StorageTables, stored_kwh: Floats) -> Floats:
     """Capacity that has been lost by the end of every hour, ``[T, U]`` kWh."""
     wear = np.array([storage.wear for storage in tables.storages])
-    return wear * np.abs(np.diff(stored_kwh, axis=0, prepend=0.0)).cumsum(0)
+    return wear * np.abs(np.diff(stored_kwh, axis=0, prepend=stored_kwh[:1])).cumsum(0)
 
 
 def _over(values: Floats, total: Floats) -> Floats:
@@ -133,8 +158,10 @@ def _problem(tables: StorageTables, load_kwh: Floats, idle_kwh: Floats, imports:
 
     rows = len(load_kwh)
     district = idle_kwh.sum(1)
+    rises = float(np.maximum(np.diff(district), 0.0).sum())
     stretches = [district[start : start + HOURS_A_MONTH] for start in range(0, rows, HOURS_A_MONTH)]
     factors = [1.0 - stretch.mean() / stretch.max() for stretch in stretches if stretch.max() > 0.0]
+    rise, factor = (float(_over(np.ones(1), np.array([total]))[0]) / 6.0 for total in (rises, sum(factors)))
     # Uneven tables of the conversions, made even so that the kernel finds its place without a search.
     changes = [np.linspace(kind.stored_kwh[0], kind.stored_kwh[-1], TABLE_POINTS) for kind in tables.conversions]
     table = [
@@ -155,8 +182,8 @@ def _problem(tables: StorageTables, load_kwh: Floats, idle_kwh: Floats, imports:
         capacity=np.array([kind.capacity_kwh for kind in tables.conversions]),
         load=np.ascontiguousarray(load_kwh),
         imports=imports,
-        rise=float(_over(np.ones(1), np.maximum(np.diff(district), 0.0).sum(keepdims=True))[0]) / 6.0,
+        rise=rise,
         month=HOURS_A_MONTH,
-        factor=1.0 / sum(factors) / 6.0 if factors else 0.0,
-        penalty=PENALTY * float(imports.max()),
+        factor=factor,
+        penalty=PENALTY * (float(imports.max()) + rise + factor / max(float(np.abs(district).max()), 1.0)),
     )
