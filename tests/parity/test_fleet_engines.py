@@ -100,8 +100,9 @@ def citylearns_word(env: Any) -> dict[str, float]:
 @pytest.mark.parametrize("controller", ["bau", "no-control", "restless"])
 def test_departures_served_are_citylearns(laid: Path, controller: str) -> None:
     env, _ = run(laid, controller, FAST, (100, 330))
-    served, word = departures_served(env), citylearns_word(env)
-    assert served is not None
+    table, word = departures_served(env), citylearns_word(env)
+    assert table is not None
+    served = table.judge()
     assert served.departures == word["district_ev_events_departure_count"] > 20
     assert served.departures_met == pytest.approx(word["district_ev_performance_departure_success_ratio"], abs=1e-12)
     assert served.mean_missing_soc == pytest.approx(word["district_ev_performance_departure_soc_deficit_mean_ratio"])
