@@ -17,6 +17,9 @@ from typing import Any
 _UNFINISHED = ".unfinished."
 """In the names of directories that are being made; long enough that nobody else has one that is called so."""
 
+_in_the_making: set[Path] = set()
+"""Directories that this process is making, which it has locked."""
+
 
 def write_text(path: Path, text: str) -> None:
     """Write ``text`` to ``path`` so that a reader sees the old content or the new, never a part."""
@@ -77,12 +80,15 @@ def _temporary_directory(path: Path) -> Iterator[Path]:
         temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}{_UNFINISHED}"))
         descriptor = os.open(temporary, os.O_RDONLY)
         _lock(descriptor)
+    place = temporary.resolve()
+    _in_the_making.add(place)
     try:
         yield temporary
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     finally:
+        _in_the_making.discard(place)
         os.close(descriptor)
 
 
@@ -104,6 +110,9 @@ def _remove_unfinished(path: Path) -> None:
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Keep others who make directories in ``folder`` out while the block runs."""
+    if folder.resolve() in _in_the_making:
+        yield  # nobody else is there, and a second lock would wait for the first
+        return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         _lock(descriptor)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+import warnings
 
 
 def prepare_environment() -> None:
@@ -18,10 +19,20 @@ def prepare_environment() -> None:
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
 
 
+def quiet_core() -> None:
+    """Keep Ray's core silent below what is fatal; it reads this when it is imported, so call this first.
+
+    Training hands RLlib's configs to actors in RLlib's own way, about which the core prints an error nobody can act on.
+    """
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+
+
 def quiet() -> None:
     """Keep Ray's and RLlib's log at errors; importing Ray resets these levels, so call this after it.
 
-    RLlib warns about choices that are made on purpose here: connectors of our own, evaluation on demand.
+    RLlib warns about choices that are made on purpose here: connectors of our own, evaluation on demand. Gymnasium warns
+    that RLlib registers its environments anew for every algorithm.
     """
+    warnings.filterwarnings("ignore", message=".*Overriding environment rllib-", category=UserWarning)
     for name in ("ray", "ray.rllib", "ray.tune"):
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -15,16 +15,23 @@ from rllib_citylearn.local_ray import quiet
 @contextmanager
 def ray_session(preset: Preset) -> Iterator[None]:
     """A local Ray with room for every runner and learner, unless the caller has connected to one already."""
+    # Training and validation runners take turns, so that they share the cores; Ray has to count them one by one.
+    runners = preset.runners.num_env_runners + (max(1, preset.runners.num_env_runners) if preset.validation.starts else 0)
+    with local_session(runners + preset.runners.num_learners + 1):
+        yield
+
+
+@contextmanager
+def local_session(cpus: int) -> Iterator[None]:
+    """A local Ray that counts so many cores, unless the caller has connected to one already."""
     import ray
 
     if ray.is_initialized():
         yield
         return
-    # Training and validation runners take turns, so that they share the cores; Ray has to count them one by one.
-    runners = preset.runners.num_env_runners + (max(1, preset.runners.num_env_runners) if preset.validation.starts else 0)
     ray.init(
         address="local",
-        num_cpus=runners + preset.runners.num_learners + 1,
+        num_cpus=cpus,
         include_dashboard=False,
         log_to_driver=False,
         logging_level=logging.ERROR,

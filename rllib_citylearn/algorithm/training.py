@@ -68,6 +68,7 @@ def train(
     say: Callable[[str], None],
     *,
     stopped: Stopped | None = None,
+    watch: Callable[[Progress], None] | None = None,
 ) -> TrainingResult:
     """Train until a limit of the preset's, or until SIGINT or SIGTERM, and leave a checkpoint either way.
 
@@ -77,6 +78,7 @@ def train(
         run: JSON-ready description of the run, stored with the checkpoints.
         say: called with each line for the user.
         stopped: the run that goes on; None begins one.
+        watch: called after every round of training with how far the run has come.
 
     Raises:
         TrainingError: training went wrong before there was anything to keep.
@@ -86,7 +88,7 @@ def train(
         say("Building environments and networks ...")
         algorithm = preset.config().build_algo()
         try:
-            training = _Training(preset, folder, run, say, algorithm)
+            training = _Training(preset, folder, run, say, algorithm, watch)
             if stopped is not None:
                 training.resume(stopped)
             say(
@@ -108,8 +110,10 @@ class _Training:
         run: Mapping[str, Any],
         say: Callable[[str], None],
         algorithm: CooperativeMADDPG,
+        watch: Callable[[Progress], None] | None,
     ) -> None:
         self.preset, self.folder, self.description, self.say = preset, folder, run, say
+        self.watch = watch
         self.algorithm = algorithm
         self.progress = Progress()
         self.saved: dict[str, int] = {}  # gradient steps behind each checkpoint
@@ -158,6 +162,8 @@ class _Training:
                 result = self.algorithm.train()
                 now = time.monotonic()
                 self.progress = self.progress.at(before + now - start, result)
+                if self.watch is not None:
+                    self.watch(self.progress)
                 ended = limit_reached(self.preset.stop, self.progress)
                 if not ended and asked():
                     ended = "because a signal asked for it"

@@ -8,15 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rllib_citylearn.baselines import BASELINES
+from rllib_citylearn.baselines.learned import LEARNED
 from rllib_citylearn.cli.evaluation_options import Place, add_options, command_line, hint_at_citylearn
 from rllib_citylearn.cli.json_output import write_result
-from rllib_citylearn.errors import ConfigError, EngineError
+from rllib_citylearn.cli.learning_baselines import TRAINING_OPTIONS, Training, add_training_options, seeds_of
+from rllib_citylearn.errors import ConfigError, EngineError, UserError
 
 if TYPE_CHECKING:
-    from rllib_citylearn.evaluation.compare import CommunitySpec, ContenderSpec
+    from rllib_citylearn.evaluation.compare import CommunitySpec
+    from rllib_citylearn.evaluation.specs import ControllerSpec
 
 REFERENCE = "no-control"
-ALL = "all"
+ALL, LEARNERS = "all", "learners"
 
 
 def add_parser(subparsers: Any) -> None:
@@ -27,7 +30,8 @@ def add_parser(subparsers: Any) -> None:
         description=(
             "Run policies and baselines through the same episodes and print CityLearn's KPIs over no control, lower is "
             "better, with 95% bootstrap intervals over stretches of 730 hours and random seeds, and the share of what "
-            "perfect foresight saves if that takes part. No control always does."
+            "perfect foresight saves if that takes part. No control always does. Learning baselines are trained first, on "
+            "--buildings and --window."
         ),
         epilog=(
             "Examples: compare all --data citylearn_challenge_2022_phase_all --out report   |   "
@@ -40,7 +44,7 @@ def add_parser(subparsers: Any) -> None:
         metavar="P",
         help=(
             "folder of a policy bundle or checkpoint; NAME=FOLDER,FOLDER for training runs of the same; a baseline: "
-            f"{', '.join(BASELINES)}; or {ALL} for all baselines"
+            f"{', '.join(BASELINES)}; or {ALL} for all of these; a learning baseline: {', '.join(LEARNED)}; or {LEARNERS}"
         ),
     )
     add_options(parser, processes="one a core")
@@ -52,6 +56,7 @@ def add_parser(subparsers: Any) -> None:
         metavar="S,S",
         help="CityLearn's random seeds, which draw batteries and journeys (default: the data set's)",
     )
+    add_training_options(parser)
     parser.set_defaults(run=run)
 
 
@@ -61,29 +66,39 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         UserError: anything the person who called it can put right.
     """
-    from rllib_citylearn.evaluation.compare import compare
+    from rllib_citylearn.evaluation.compare import ContenderSpec, compare
     from rllib_citylearn.evaluation.comparison_table import comparison_table
     from rllib_citylearn.evaluation.report import write_report
 
-    contenders = _contenders(args.contenders)
-    seeds = _seeds(args.seeds)
+    runs = _runs(args.contenders)
+    training = Training.of(args)
+    seeds: list[int | None] = [None] if args.seeds is None else [*seeds_of("--seeds", args.seeds)]
     place = Place.of(args)
     described = place.source.describe()
+    communities = _communities(args, place)
+    left_out: list[tuple[str, str]] = []
+    for name in [name for name, specs in runs.items() if not specs]:
+        try:
+            runs[name] = training.specs(name, place, communities[0].buildings, seeds[0])
+        except UserError as error:
+            del runs[name]
+            left_out.append((name, str(error)))
     try:
         comparison = compare(
-            contenders,
+            [ContenderSpec(name, specs) for name, specs in runs.items()],
             place.source.folder,
-            communities=_communities(args, place),
+            communities=communities,
             seeds=seeds,
             engine=place.engine,
             window=place.window,
             processes=args.processes,
             data=described,
             progress=sys.stderr,
+            left_out=left_out,
         )
     except EngineError as error:
         raise hint_at_citylearn(error) from error
-    options = ("data", "buildings", "held-out", "window", "seeds", "engine", "json", "out")
+    options = ("data", "buildings", "held-out", "window", "seeds", "engine", *TRAINING_OPTIONS, "json", "out")
     command = command_line("compare", args, args.contenders, options)
     write_result(args.json, {"command": command, "data": described, "engine": place.engine, **comparison.to_dict()})
     if args.json != "-":
@@ -95,29 +110,32 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _contenders(texts: list[str]) -> list[ContenderSpec]:
-    """What to compare, no control first.
+def _runs(texts: list[str]) -> dict[str, tuple[ControllerSpec, ...]]:
+    """What to compare by name, no control first, with its training runs; none for what is to be trained here.
 
     Raises:
         UserError: something that is neither a baseline nor a policy's folder, or a name twice.
     """
-    from rllib_citylearn.evaluation.compare import ContenderSpec
     from rllib_citylearn.evaluation.specs import spec_for
 
-    listed = [name for text in texts for name in (BASELINES if text == ALL else [text])]
-    found: dict[str, ContenderSpec] = {}
+    groups = {ALL: BASELINES, LEARNERS: LEARNED}
+    found: dict[str, tuple[ControllerSpec, ...]] = {}
+    listed = [name for text in texts for name in groups.get(text, [text])]
     for text in dict.fromkeys([REFERENCE, *listed]):
         name, separator, folders = text.partition("=")
-        if not separator or Path(text).exists():
-            found[text] = ContenderSpec(text, (spec_for(text),))
-            continue
-        if name in BASELINES or name in found or not name.strip():
+        if text in LEARNED:
+            found[text] = ()
+        elif not separator or Path(text).exists():
+            found[text] = (spec_for(text),)
+        elif name in BASELINES or name in LEARNED or name in found or not name.strip():
             raise ConfigError(
                 f"{text!r} gives the name {name!r}, which is empty or taken; give each contender its own name."
             )
-        runs = tuple(spec_for(folder) for folder in folders.split(",") if folder)
-        found[name] = ContenderSpec(name, runs)
-    return list(found.values())
+        else:
+            found[name] = tuple(spec_for(folder) for folder in folders.split(",") if folder)
+            if not found[name]:
+                raise ConfigError(f"{text!r} names no folder; give one or more, separated by commas.")
+    return found
 
 
 def _communities(args: argparse.Namespace, place: Place) -> list[CommunitySpec]:
@@ -142,17 +160,3 @@ def _communities(args: argparse.Namespace, place: Place) -> list[CommunitySpec]:
             else "--held-out takes all buildings; leave some to compare on in-sample, or name them with --buildings."
         )
     return [CommunitySpec("in-sample buildings", chosen), CommunitySpec("held-out buildings", held_out)]
-
-
-def _seeds(text: str | None) -> list[int | None]:
-    """Random seeds that an option lists.
-
-    Raises:
-        ConfigError: something that is no whole number.
-    """
-    if text is None:
-        return [None]
-    words = [word.strip() for word in text.split(",")]
-    if not all(word.isascii() and word.isdecimal() for word in words):
-        raise ConfigError(f"--seeds is {text!r}; give whole numbers from 0 on, separated by commas, for example 2022,2023.")
-    return [int(word) for word in words]

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from rllib_citylearn.baselines import BASELINES
+from rllib_citylearn.baselines.learned import LEARNED
 from rllib_citylearn.cli.evaluation_options import Place, add_options, command_line, hint_at_citylearn
 from rllib_citylearn.cli.json_output import write_result
+from rllib_citylearn.cli.learning_baselines import TRAINING_OPTIONS, Training, add_training_options
 from rllib_citylearn.errors import ConfigError, EngineError
 
 BESIDE = ("no-control", "bau")
@@ -31,7 +33,10 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "policy",
         metavar="P",
-        help=f"folder of a policy bundle or checkpoint, or a baseline: {', '.join(BASELINES)}",
+        help=(
+            f"folder of a policy bundle or checkpoint; a baseline: {', '.join(BASELINES)}; or a learning baseline, which is "
+            f"trained first: {', '.join(LEARNED)}"
+        ),
     )
     add_options(parser, processes="1; one a core with citylearn")
     parser.add_argument("--seed", type=int, metavar="S", help="CityLearn's random seed (default: the data set's)")
@@ -52,6 +57,7 @@ def add_parser(subparsers: Any) -> None:
             "17 buildings takes half a minute a policy, and once as long as bau"
         ),
     )
+    add_training_options(parser)
     parser.set_defaults(run=run)
 
 
@@ -71,17 +77,23 @@ def run(args: argparse.Namespace) -> int:
     from rllib_citylearn.evaluation.table import kpi_table
 
     names = list(dict.fromkeys([args.policy, *_beside(args)]))
-    specs = [spec_for(name) for name in names]
+    training = Training.of(args)
+    if len(training.seeds) > 1:
+        raise ConfigError("--training-seeds has several seeds, of which evaluate shows one; use `compare`, or give one.")
+    specs = [spec_for(name) for name in names if name not in LEARNED]
     if args.ui_csv is not None:
         check_ui_folder(args.ui_csv, names)
     place = Place.of(args)
     described = place.source.describe()
+    buildings = place.buildings(args.buildings)
+    if args.policy in LEARNED:
+        specs = [*training.specs(args.policy, place, buildings, args.seed), *specs]
     try:
         evaluations = evaluate(
             specs,
             place.source.folder,
             engine=place.engine,
-            buildings=place.buildings(args.buildings),
+            buildings=buildings,
             window=place.window,
             seed=args.seed,
             processes=args.processes,
@@ -92,8 +104,8 @@ def run(args: argparse.Namespace) -> int:
     except EngineError as error:
         raise hint_at_citylearn(error) from error
     origin = origin_of(specs[0])
-    buildings = evaluations[0].trajectory.buildings
-    note = "" if origin is None else f"{args.policy} {relation(origin, described, buildings)}."
+    judged_on = evaluations[0].trajectory.buildings
+    note = "" if origin is None else f"{args.policy} {relation(origin, described, judged_on)}."
     comparison = Comparison.of(evaluations, note=note)
     judged = [contender.shown for contender in comparison.communities[0].contenders]
     write_result(args.json, judged[0].to_dict())
@@ -101,7 +113,7 @@ def run(args: argparse.Namespace) -> int:
         print(kpi_table(judged))
         print(f"Everything is over the same community without control; lower is better. {note}".rstrip())
     if args.out is not None:
-        options = ("data", "buildings", "window", "seed", "engine", "beside", "json", "out", "ui-csv")
+        options = ("data", "buildings", "window", "seed", "engine", "beside", *TRAINING_OPTIONS, "json", "out", "ui-csv")
         command = command_line("evaluate", args, [args.policy], options)
         report = write_report(args.out, comparison, command=command, data=described)
         print(f"Report: {report}", file=sys.stderr)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rllib_citylearn.errors import EngineError
+from rllib_citylearn.errors import ConfigError, EngineError
 
 if TYPE_CHECKING:
     from rllib_citylearn.datasets.source import DatasetSource
@@ -68,6 +68,8 @@ class Place:
         engine = FAST if args.engine is None else args.engine
         check_engine(engine)
         window = None if args.window is None else parse_window(args.window)
+        if args.processes is not None and args.processes < 1:
+            raise ConfigError(f"--processes is {args.processes}, which can't run anything; give at least one.")
         if args.out is not None:
             check_report_folder(args.out)
         source = resolve(args.data, report=lambda message: print(message, file=sys.stderr))

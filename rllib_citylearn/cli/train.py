@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shlex
 import sys
 from dataclasses import replace
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rllib_citylearn.errors import ConfigError
+from rllib_citylearn.local_ray import quiet, quiet_core
 
 if TYPE_CHECKING:
     from rllib_citylearn.algorithm.preset import Preset
@@ -59,15 +59,13 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train and report; returns the exit status: 1 if training went wrong on the way."""
-    # Ray's core prints an error about RLlib's own way of handing configs to actors, which nobody here can act on.
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    quiet_core()  # before anything imports Ray
     from rllib_citylearn.algorithm.data_check import check_data
     from rllib_citylearn.algorithm.resuming import BEST, RUN, require_community
     from rllib_citylearn.algorithm.training import train
     from rllib_citylearn.cli.train_report import report_run
-    from rllib_citylearn.evaluation.report import installed_versions
     from rllib_citylearn.files import write_json
-    from rllib_citylearn.local_ray import quiet
+    from rllib_citylearn.versions import installed_versions
 
     quiet()
     stopped = _stopped(args)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from rllib_citylearn.env.appliance_features import appliance_quantity
 from rllib_citylearn.env.feature_table import FEATURES, Feature, charger_positions, table_names
 from rllib_citylearn.env.features import AgentFeatures, CommunityFeatures, fitted_ranges
 from rllib_citylearn.env.measurements import memory_names, memory_ranges
+from rllib_citylearn.env.root_logger import root_logger_kept
 from rllib_citylearn.env.selection import named_buildings
 from rllib_citylearn.errors import ConfigError, DatasetError
 
@@ -24,13 +24,9 @@ if TYPE_CHECKING:
 
 
 def _import_citylearn() -> Any:
-    """CityLearn's modules, without its side effect on logging (it configures the root logger at INFO on import)."""
-    root = logging.getLogger()
-    level, handlers = root.level, list(root.handlers)
-    from citylearn import citylearn, reward_function
-
-    root.setLevel(level)
-    root.handlers[:] = handlers
+    """CityLearn's modules, without its side effect on logging."""
+    with root_logger_kept():
+        from citylearn import citylearn, reward_function
     return citylearn, reward_function
 
 
@@ -40,8 +36,9 @@ def make_citylearn_env(
     buildings: Sequence[str] | None = None,
     window: tuple[int, int] | None = None,
     random_seed: int | None = None,
+    own_reward: bool = False,
 ) -> CityLearnEnv:
-    """A CityLearn environment with one agent a building and no reward of its own.
+    """A CityLearn environment with one agent a building and, unless ``own_reward`` says otherwise, no reward of its own.
 
     CityLearn's default reward makes it build every observation a second time, which costs a quarter of each step; rewards
     are computed in ``rllib_citylearn.env.reward`` and KPIs by CityLearn's ``evaluate()``.
@@ -51,6 +48,7 @@ def make_citylearn_env(
         buildings: names of the buildings to keep, in any order; None keeps all. CityLearn's order is kept.
         window: first and last time step (both included) of the data to run; None runs all of it.
         random_seed: replaces the schema's seed, from which CityLearn draws what the schema leaves out (battery curves).
+        own_reward: whether to keep the data set's reward, as CityLearn's own learners need it.
 
     Raises:
         DatasetError: the schema can't be read or CityLearn refuses it.
@@ -84,19 +82,21 @@ def make_citylearn_env(
 
     options: dict[str, Any] = {} if random_seed is None else {"random_seed": random_seed}
     try:
-        env = citylearn.CityLearnEnv(
-            description,
-            central_agent=False,
-            buildings=names,
-            episode_time_steps=[tuple(window)],
-            **options,
-        )
+        with root_logger_kept():
+            env = citylearn.CityLearnEnv(
+                description,
+                central_agent=False,
+                buildings=names,
+                episode_time_steps=[tuple(window)],
+                **options,
+            )
     except Exception as error:
         raise DatasetError(
             f"CityLearn could not build an environment from {description['root_directory']}: {error}. "
             "Check the data set, or fetch it again with `rllib-citylearn datasets fetch NAME --force`."
         ) from error
-    env.reward_function = NoReward(env.get_metadata())
+    if not own_reward:
+        env.reward_function = NoReward(env.get_metadata())
     keep_outages(env)
     return env
 

@@ -57,6 +57,7 @@ def compare(
     processes: int | None = None,
     data: Mapping[str, Any] | None = None,
     progress: TextIO | None = None,
+    left_out: Sequence[tuple[str, str]] = (),
 ) -> Comparison:
     """Run every contender in every community with every random seed.
 
@@ -73,6 +74,7 @@ def compare(
         processes: how many controllers to run at once; None takes as many as there are cores.
         data: JSON-ready description of the data set; None takes the folder's name.
         progress: where to show progress, as ``sys.stderr``; None shows none.
+        left_out: names of those who should have taken part and could not even be made, each with the reason.
 
     Raises:
         ConfigError: nothing to compare, equal names, equal seeds, or contenders without a run.
@@ -114,7 +116,7 @@ def compare(
     for community in communities:
         # In the order of ``places``, but for contenders, which seeds come before there.
         ran = [[[found[next(number)] for _ in contender.runs] for contender in contenders] for _ in seeds]
-        compared.append(_community(community.label, contenders, ran, described))
+        compared.append(_community(community.label, contenders, ran, described, left_out))
     return Comparison(tuple(compared)).with_shares()
 
 
@@ -123,9 +125,10 @@ def _community(
     contenders: Sequence[ContenderSpec],
     ran: Sequence[Sequence[Sequence[Evaluation | Refusal]]],
     data: Mapping[str, Any],
+    left_out: Sequence[tuple[str, str]],
 ) -> CommunityComparison:
     """What ran in one community, by seed, contender and training run."""
-    entered, refused = [], []
+    entered, refused = [], list(left_out)
     for k, contender in enumerate(contenders):
         results = [of_seed[k] for of_seed in ran]
         refusals = [result for runs in results for result in runs if isinstance(result, Refusal)]

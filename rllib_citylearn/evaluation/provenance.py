@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rllib_citylearn.baselines.learned.record import read_record
+from rllib_citylearn.baselines.learned.spec import LearnedSpec
 from rllib_citylearn.evaluation.specs import BundleSpec, CheckpointSpec, ControllerSpec
 
 
@@ -42,6 +44,9 @@ def origin_of(spec: ControllerSpec) -> Origin | None:
 
         community = load_module(Path(spec.path)).layout.community
         return _origin(read_run(Path(spec.path)), None if community is None else [agent.name for agent in community.agents])
+    if isinstance(spec, LearnedSpec):
+        task = read_record(Path(spec.folder))["task"]
+        return _origin(task, task["buildings"])
     return None
 
 

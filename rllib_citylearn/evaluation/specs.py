@@ -9,6 +9,9 @@ from tempfile import TemporaryDirectory
 from typing import Protocol
 
 from rllib_citylearn.baselines import BASELINES, Controller, make_baseline
+from rllib_citylearn.baselines.learned import LEARNED
+from rllib_citylearn.baselines.learned.record import RECORD, read_record
+from rllib_citylearn.baselines.learned.spec import LearnedSpec
 from rllib_citylearn.errors import BundleError, ConfigError
 
 
@@ -83,10 +86,11 @@ class CheckpointSpec:
 
 
 def spec_for(text: str) -> ControllerSpec:
-    """The spec of a baseline's name, a bundle's folder or a checkpoint's folder.
+    """The spec of a baseline's name, or of the folder of a bundle, a checkpoint or a learnt baseline.
 
     Raises:
         BundleError: a path that holds neither bundle nor checkpoint.
+        CheckpointError: a learnt baseline that is damaged.
         ConfigError: neither a baseline nor a path.
     """
     if text in BASELINES:
@@ -96,12 +100,19 @@ def spec_for(text: str) -> ControllerSpec:
         return BundleSpec(text)
     if (path / "rllib_checkpoint.json").is_file():
         return CheckpointSpec(text)
+    if (path / RECORD).is_file():
+        return LearnedSpec(read_record(path)["task"]["name"], text)
     if path.exists():
         raise BundleError(
             f"{text} is no policy bundle: it has no manifest.json, and no checkpoint either. Give a bundle's folder, as "
             "`rllib-citylearn export` writes it, a checkpoint's folder, or the name of a baseline."
         )
-    nearest = get_close_matches(text, BASELINES, n=1, cutoff=0.5)
+    if text in LEARNED:
+        raise ConfigError(
+            f"{text} has to be trained first. `rllib-citylearn compare {text}` and `evaluate {text}` do so; elsewhere give "
+            "the folder that `train_learned` made."
+        )
+    nearest = get_close_matches(text, [*BASELINES, *LEARNED], n=1, cutoff=0.5)
     guess = f" Did you mean {nearest[0]!r}?" if nearest else ""
     raise ConfigError(
         f"{text!r} is neither a baseline ({', '.join(BASELINES)}) nor the folder of a bundle or checkpoint; "

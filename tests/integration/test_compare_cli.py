@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from rllib_citylearn.baselines import BASELINES
+from rllib_citylearn.baselines.learned import LEARNED, trainer
 from rllib_citylearn.cli.compare import add_parser
 from rllib_citylearn.errors import ConfigError, EngineError, UserError
+from tests.learned import budget_of
 
 
 def parsed(*arguments: object) -> argparse.Namespace:
@@ -95,22 +97,62 @@ def test_a_community_that_nobody_can_control_is_an_error(challenge_2022: Path, t
         call("bau", "--data", tmp_path, "--buildings", "1", "--window", "0:30", "--processes", 1)
 
 
-def test_all_means_every_baseline() -> None:
-    from rllib_citylearn.cli.compare import _contenders
+def test_groups_of_baselines() -> None:
+    from rllib_citylearn.cli.compare import _runs
 
-    assert [contender.name for contender in _contenders(["all"])] == list(BASELINES)
-    assert [contender.name for contender in _contenders(["bau", "bau"])] == ["no-control", "bau"]
+    assert list(_runs(["all"])) == list(BASELINES)
+    assert list(_runs(["learners"])) == ["no-control", *LEARNED]
+    assert list(_runs(["bau", "bau"])) == ["no-control", "bau"]
+
+
+def test_learning_baselines_are_trained_once_on_the_buildings_that_are_not_held_out(
+    challenge_2022: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(trainer, "cache_folder", lambda: tmp_path)
+    monkeypatch.setattr(trainer, "Budget", budget_of(272))
+    where = ("--data", challenge_2022, "--buildings", "1", "--held-out", "6", "--window", "0:270", "--processes", 1)
+    options = ("--training-minutes", 0.5, "--training-seeds", "3,4", "--json", "-")
+    assert call("citylearn-sac", "net-zero", *where, *options) == 0
+    first = json.loads(capsys.readouterr().out)
+    assert "--training-minutes 0.5 --training-seeds 3,4" in first["command"]
+    inside, outside = first["communities"]
+    found = {c["policy"]: c for c in inside["contenders"]}
+    assert set(found) == {"no-control", "citylearn-sac", "net-zero"}
+    assert len(found["citylearn-sac"]["evaluations"]) == 2
+    assert "citylearn-sac was trained on these very buildings" in inside["note"]
+    assert {r["policy"] for r in outside["refused"]} == {"citylearn-sac"}
+
+    def fail(*_: object) -> None:
+        raise AssertionError("it was trained again")
+
+    monkeypatch.setattr("rllib_citylearn.baselines.learned.citylearn_family.trained_agent", fail)
+    assert call("citylearn-sac", "net-zero", *where, *options) == 0
+    assert json.loads(capsys.readouterr().out) == first
+
+
+def test_a_learner_that_cannot_be_trained_does_not_stop_the_others(
+    challenge_2022: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(trainer, "cache_folder", lambda: tmp_path)
+    where = ("--data", challenge_2022, "--buildings", "1", "--window", "0:48", "--processes", 1)
+    assert call("citylearn-sac", "net-zero", *where) == 0
+    printed = capsys.readouterr().out
+    assert "citylearn-sac did not take part: citylearn-sac explores for one episode" in printed
+    assert "net-zero" in printed
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (("nothing",), "neither a baseline"),
-        (("ours=",), "nothing to run"),
+        (("ours=",), "names no folder"),
         (("bau=mpc",), "empty or taken"),
         (("ours=bau", "ours=mpc"), "empty or taken"),
         (("bau", "--seeds", "1,x"), "whole numbers"),
-        (("bau", "--seeds", "1,1"), "each once"),
+        (("bau", "--seeds", "1,1"), "each seed once"),
+        (("rllib-ppo", "--training-seeds", "0,0"), "each seed once"),
+        (("rllib-ppo", "--training-minutes", "0"), "a time above 0"),
+        (("rllib-pro",), "Did you mean 'rllib-ppo'"),
         (("bau", "--buildings", "1-3", "--held-out", "3-4"), "share Building_3"),
         (("bau", "--held-out", "1-17"), "takes all buildings"),
         (("bau", "--held-out", "18"), "18"),

@@ -57,6 +57,17 @@ def test_a_rename_that_fails_brings_the_old_directory_back(tmp_path: Path, monke
     assert [p.name for p in tmp_path.iterdir()] == ["d"]
 
 
+def test_a_directory_is_made_within_one_that_is_being_made(tmp_path: Path):
+    with new_directory(tmp_path / "outer") as outer:
+        with new_directory(outer / "inner") as inner:
+            (inner / "f").write_text("whole")
+        interrupted = replace_half_way(outer / "inner")
+        with pytest.raises(KeyboardInterrupt):
+            interrupted()
+    assert (tmp_path / "outer" / "inner" / "f").read_text() == "whole"
+    assert [p.name for p in (tmp_path / "outer").iterdir()] == ["inner"]
+
+
 def test_json_has_no_word_for_nan(tmp_path: Path):
     write_text(tmp_path / "a.json", "before")
     with pytest.raises(ValueError, match="Out of range"):

@@ -15,8 +15,8 @@ from rllib_citylearn.evaluation.report.markdown import FIGURES, to_markdown
 from rllib_citylearn.evaluation.report.page import to_html
 from rllib_citylearn.evaluation.report.setting import Setting
 from rllib_citylearn.evaluation.report.style import drawn
-from rllib_citylearn.evaluation.report.versions import installed_versions
 from rllib_citylearn.files import write_bytes, write_json, write_text
+from rllib_citylearn.versions import installed_versions
 
 PAGE, TEXT, NUMBERS = "report.html", "report.md", "report.json"
 
