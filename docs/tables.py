@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from rllib_citylearn.algorithm.config_page import environment_table, model_table, preset_table, training_table
+from rllib_citylearn.baselines.learned.registry import learned_table
 from rllib_citylearn.baselines.registry import baselines_table
 from rllib_citylearn.datasets.checks.rules import rules_table
 from rllib_citylearn.env.feature_page import action_table, feature_table
@@ -19,6 +20,7 @@ TABLES: Mapping[tuple[str, str], Callable[[], str]] = {
     ("check.md", "rules"): rules_table,
     ("features.md", "features"): feature_table,
     ("features.md", "actions"): action_table,
+    ("learned.md", "learned"): learned_table,
     ("maddpg.md", "training"): training_table,
     ("maddpg.md", "model"): model_table,
     ("maddpg.md", "environment"): environment_table,

@@ -56,7 +56,7 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory, challenge_2022: Path) -
             "replay_capacity": 2000,
         },
         "runners": {"num_env_runners": 1},
-        "stop": {"minutes": 2, "env_steps": 900},
+        "stop": {"minutes": 2, "env_steps": 400},
         "validation": {"starts": [0, 500], "episode_steps": 24, "every_minutes": 0.05},
         "report": {"baselines": ["no-control", "bau"], "window": [0, 800], "processes": 2},
     }
@@ -80,7 +80,7 @@ def test_training_ends_with_a_table_whose_numbers_are_in_the_report(run_folder: 
         assert (run_folder / name).exists()
     assert (run_folder / "figures" / "week.png").stat().st_size > 10_000
     assert (run_folder / "figures" / "learning.png").is_file()
-    assert report["training"]["env_steps"] >= 900
+    assert report["training"]["env_steps"] >= 400
     with (run_folder / "progress.csv").open() as file:
         scores = [float(row["validation_score"]) for row in csv.DictReader(file)]
     assert report["training"]["validation_score"] <= min(scores)

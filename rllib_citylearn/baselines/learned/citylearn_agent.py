@@ -50,8 +50,8 @@ def fresh_agent(kind: type[Any], env: CityLearnEnv, name: str, seed: int = 0) ->
     if rounds > len(env.buildings):
         # MARLISA's code takes the network of a building by the number of the round in which agents tell each other.
         raise ConfigError(
-            f"CityLearn's own code for {name} needs {rounds} buildings or more, and there is {len(env.buildings)}; take more, "
-            "or choose another baseline."
+            f"CityLearn's own code for {name} needs {rounds} buildings or more, and there is {len(env.buildings)}; take "
+            "more, or choose another baseline."
         )
     random.seed(seed)  # batches
     np.random.seed(seed)  # which CityLearn draws from, too
