@@ -26,9 +26,10 @@ def measure(buildings: int, days: int, hours: int, steps: int) -> dict[str, Any]
         steps: of the gradient method.
     """
     from rllib_citylearn.baselines import make_baseline
+    from rllib_citylearn.baselines.planning.episode_score import EpisodeScore
     from rllib_citylearn.baselines.planning.idle_load import idle_load_kwh
-    from rllib_citylearn.baselines.planning.storages import StorageTables
-    from rllib_citylearn.baselines.planning.year import import_weights, plan_year
+    from rllib_citylearn.baselines.planning.reading import read_storages
+    from rllib_citylearn.baselines.planning.year import plan_year
     from rllib_citylearn.datasets.synthetic import SyntheticSpec, make_community
     from rllib_citylearn.env.citylearn_env import community_features, make_citylearn_env
     from rllib_citylearn.env.thermostats import leave_devices_to_thermostats
@@ -55,14 +56,14 @@ def measure(buildings: int, days: int, hours: int, steps: int) -> dict[str, Any]
         env.reset()
         leave_devices_to_thermostats(env)
         description = CommunityDescription.of(env, community_features(env))
-        tables, rows = StorageTables.read(description), description.tables.rows - 1
+        tables, rows = read_storages(description), description.tables.rows - 1
     idle = idle_load_kwh(description)[:rows]
-    imports = import_weights(
+    worth = EpisodeScore.of(
         idle, description.tables.price[:rows].astype(float), description.tables.carbon[:rows].astype(float)
     )
-    plan_year(tables, idle, idle, imports, steps=1)  # compiled
+    plan_year(tables, idle, worth, steps=1)  # compiled
     started = time.perf_counter()
-    plan_year(tables, idle, idle, imports, steps=steps)
+    plan_year(tables, idle, worth, steps=steps)
     planned = time.perf_counter() - started
     return {
         "buildings": buildings,

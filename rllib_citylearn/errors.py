@@ -40,7 +40,19 @@ class EngineError(UserError):
 
 
 class UnsupportedError(EngineError):
-    """A community with something in it that only CityLearn itself can simulate."""
+    """A community with something in it that only CityLearn itself can simulate.
+
+    Args:
+        what: what it is and why, in sentences.
+        advice: what to do, where the engine can be chosen; who can't choose says something else instead.
+    """
+
+    def __init__(self, what: str, advice: str = "") -> None:
+        super().__init__(what, advice)
+        self.what = what
+
+    def __str__(self) -> str:
+        return " ".join(part for part in self.args if part)
 
 
 class EnvironmentCheckError(UserError):

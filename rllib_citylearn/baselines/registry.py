@@ -32,11 +32,14 @@ class Baseline:
         kind: ``REFERENCE``, ``RULE``, ``PLANNER`` or ``BOUND``.
         does: what it does, a sentence without its full stop.
         make: makes a new controller.
+        slowness: how long it takes, roughly and at the most, over ``mpc-perfect``. Where several processes run controllers,
+            the slowest are started first, so that none is left with the longest one at the end.
     """
 
     kind: str
     does: str
     make: Callable[[], Controller]
+    slowness: float = 0.0
 
 
 _AGENT = partial(CityLearnAgent, module="citylearn.agents.rbc", sets_devices=True)
@@ -55,19 +58,25 @@ BASELINES: Mapping[str, Baseline] = {
         RULE,
         "CityLearn's `BusinessAsUsualAgent`: own PV into the battery, vehicles evenly until departure, appliances at once",
         partial(_POLICY, "bau", agent="BusinessAsUsualAgent"),
+        slowness=0.1,
     ),
     "price-policy": Baseline(
-        RULE, "CityLearn's `RBCBasicPolicy`: by price thresholds", partial(_POLICY, "price-policy", agent="RBCBasicPolicy")
+        RULE,
+        "CityLearn's `RBCBasicPolicy`: by price thresholds",
+        partial(_POLICY, "price-policy", agent="RBCBasicPolicy"),
+        slowness=0.15,
     ),
     "smart-policy": Baseline(
         RULE,
         "CityLearn's `RBCSmartPolicy`: by price, own PV and urgency",
         partial(_POLICY, "smart-policy", agent="RBCSmartPolicy"),
+        slowness=0.3,
     ),
     "community-policy": Baseline(
         RULE,
         "CityLearn's `RBCCommunityPolicy`: the same, with the community's net load",
         partial(_POLICY, "community-policy", agent="RBCCommunityPolicy"),
+        slowness=0.4,
     ),
     "basic-rbc": Baseline(RULE, "CityLearn's `BasicRBC`: by the hour", partial(_AGENT, "basic-rbc", agent="BasicRBC")),
     "optimized-rbc": Baseline(
@@ -86,14 +95,19 @@ BASELINES: Mapping[str, Baseline] = {
         "Model predictive control, 24 h, for the whole community at once; expects of load, PV and carbon what was measured "
         "a day before, knows the tariff and the vehicles that are plugged in",
         partial(_planner, "mpc", "naive_mpc"),
+        slowness=0.9,
     ),
     "mpc-perfect": Baseline(
-        BOUND, "The same with forecasts that come true, journeys included", partial(_planner, "mpc", "perfect_mpc")
+        BOUND,
+        "The same with forecasts that come true, journeys included",
+        partial(_planner, "mpc", "perfect_mpc"),
+        slowness=1.0,
     ),
     "foresight": Baseline(
         BOUND,
         "A plan for the whole episode by somebody who knows all of it, carried out hour by hour",
         partial(_planner, "foresight", "PerfectForesight"),
+        slowness=2.0,
     ),
 }
 """The baselines, by the names that commands and reports use."""

@@ -8,16 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+from rllib_citylearn.baselines import BASELINES
 from rllib_citylearn.env.config import FAST, check_engine
 from rllib_citylearn.errors import ConfigError
 from rllib_citylearn.evaluation.comparison import CommunityComparison, Comparison, Contender
 from rllib_citylearn.evaluation.evaluation import Evaluation
 from rllib_citylearn.evaluation.jobs import Attempt, Job, Refusal, run_jobs
 from rllib_citylearn.evaluation.provenance import origin_of, relation
-from rllib_citylearn.evaluation.specs import ControllerSpec
-
-SLOWEST = ("mpc-perfect", "mpc", "community-policy", "smart-policy", "foresight", "price-policy", "bau")
-"""Controllers that are started first, so that no process is left with the longest one at the end."""
+from rllib_citylearn.evaluation.specs import BaselineSpec, ControllerSpec
 
 
 @dataclass(frozen=True)
@@ -105,7 +103,7 @@ def compare(
         )
         for community, seed, _, run in places
     ]
-    order = sorted(range(len(jobs)), key=lambda i: _slowness(places[i][3].name))
+    order = sorted(range(len(jobs)), key=lambda i: -_slowness(places[i][3]))
     workers = (os.cpu_count() or 1) if processes is None else processes
     if workers < 1:
         raise ConfigError(f"{processes} processes can't compare anything; give at least one.")
@@ -161,8 +159,10 @@ def _label(name: str, community: str, seed: int | None) -> str:
     return f"{name} ({', '.join(parts)})" if parts else name
 
 
-def _slowness(name: str) -> int:
-    return SLOWEST.index(name) if name in SLOWEST else len(SLOWEST)
+def _slowness(spec: ControllerSpec) -> float:
+    """``Baseline.slowness`` of a baseline; all others are quick."""
+    known = isinstance(spec, BaselineSpec) and spec.name in BASELINES
+    return BASELINES[spec.name].slowness if known else 0.0
 
 
 def _check(contenders: Sequence[ContenderSpec], communities: Sequence[CommunitySpec], seeds: Sequence[int | None]) -> None:

@@ -66,7 +66,8 @@ class Dynamics:
             if model is not None and (type(model).__name__ != "LSTMDynamics" or model.dropout.p > 0.0):
                 raise UnsupportedError(
                     f"The dynamics of {building.name} are a {type(model).__name__} with a dropout of {model.dropout.p:g}; "
-                    "the fast engine knows CityLearn's LSTMDynamics without dropout. Use the engine 'citylearn'."
+                    "the fast engine knows CityLearn's LSTMDynamics without dropout.",
+                    "Use the engine 'citylearn'.",
                 )
         if not given:
             return None
@@ -74,7 +75,8 @@ class Dynamics:
         if len(sizes) > 1:
             raise UnsupportedError(
                 f"The buildings' LSTM models have different sizes (hidden, layers, look back, inputs): {sorted(sizes)}. The "
-                "fast engine needs one size for all; use the engine 'citylearn'."
+                "fast engine needs one size for all.",
+                "Use the engine 'citylearn'.",
             )
         hidden, layers, lookback, inputs = sizes.pop()
         count, widest = len(models), max(inputs, hidden)
@@ -140,5 +142,5 @@ def _series(building: Any, name: str) -> Any:
         angle = 2.0 * np.pi * values / PERIODS[base]
         return np.sin(angle) if wave == "sin" else np.cos(angle)
     raise UnsupportedError(
-        f"The fast engine does not know the input {name!r} of {building.name}'s LSTM model; use the engine 'citylearn'."
+        f"The fast engine does not know the input {name!r} of {building.name}'s LSTM model.", "Use the engine 'citylearn'."
     )

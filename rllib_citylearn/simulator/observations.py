@@ -189,8 +189,8 @@ def _data(building: Any, name: str, tables: CommunityTables, n: int) -> Doubles:
             )
         return values
     raise UnsupportedError(
-        f"The fast engine does not know the observation {name!r} of {building.name}. Deactivate it in the schema, or use "
-        "the engine 'citylearn'."
+        f"The fast engine does not know the observation {name!r} of {building.name}.",
+        "Deactivate it in the schema, or use the engine 'citylearn'.",
     )
 
 

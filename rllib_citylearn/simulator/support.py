@@ -62,8 +62,8 @@ def check_supported(env: CityLearnEnv) -> None:
     if found:
         listed = "; ".join(f"{what} ({', '.join(dict.fromkeys(names))})" for what, names in found.items())
         raise UnsupportedError(
-            f"The fast engine can't simulate this community: {listed}. Use the engine 'citylearn', or take these out of the "
-            "data set's schema."
+            f"The fast engine can't simulate this community: {listed}.",
+            "Use the engine 'citylearn', or take these out of the data set's schema.",
         )
 
 

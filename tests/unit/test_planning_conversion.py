@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rllib_citylearn.baselines.planning.reading import read_storages
 from rllib_citylearn.baselines.planning.storages import StorageTables
 from rllib_citylearn.env.citylearn_env import community_features, make_citylearn_env
 from rllib_citylearn.env.thermostats import leave_devices_to_thermostats
@@ -48,7 +49,7 @@ def test_what_is_drawn_for_a_change_makes_that_change_in_the_engine(
         description = described(request.getfixturevalue("ev_data"), (0, 200))
     else:
         description = described(shared_datasets / "citylearn_challenge_2023_phase_1", (0, 200))
-    tables = StorageTables.read(description)
+    tables = read_storages(description)
     kind = {"batteries": "battery", "vehicles": "charger", "tanks": "tank"}[data]
     community, random = FastCommunity(description), np.random.default_rng(3)
     # Where nothing is stored yet the first hour differs; start once CityLearn's first-hour corrections are over.
@@ -84,27 +85,33 @@ def test_what_is_drawn_for_a_change_makes_that_change_in_the_engine(
 
 
 def test_a_vehicle_that_must_be_charged_is_asked_for_just_enough() -> None:
-    from rllib_citylearn.baselines.planning.storages import _must
+    from rllib_citylearn.baselines.planning.stays import must_hold_kwh
 
     required = np.array([np.nan, np.nan, np.nan, 20.0, np.nan, np.nan])
     begins = np.array([5.0, np.nan, np.nan, np.nan, np.nan, np.nan])
     there, hourly = np.array([True, True, True, True, False, False]), np.full(6, 6.0)
     # 20 at the end of row 3, so 14, 8 and 2 at the ends of the rows before.
-    np.testing.assert_allclose(_must(required, begins, there, hourly)[:4], [2.0, 8.0, 14.0, 20.0])
+    np.testing.assert_allclose(must_hold_kwh(required, begins, there, hourly)[:4], [2.0, 8.0, 14.0, 20.0])
     # With half the power it has to be more earlier, also where that can't be reached.
-    np.testing.assert_allclose(_must(required, begins, there, hourly / 2)[:4], [11.0, 14.0, 17.0, 20.0])
-    assert np.isneginf(_must(required, begins, there, hourly)[4:]).all()
+    np.testing.assert_allclose(must_hold_kwh(required, begins, there, hourly / 2)[:4], [11.0, 14.0, 17.0, 20.0])
+    assert np.isneginf(must_hold_kwh(required, begins, there, hourly)[4:]).all()
+
+
+FREE = -np.inf
+"""What has to be drawn where nothing has to be."""
 
 
 @pytest.mark.parametrize(
     ("drawn", "least", "needed", "action"),
     [
-        (2.0, 0.0, 0.0, 0.5),
-        (9.0, 0.0, 0.0, 1.0),
-        (-1.0, 0.0, 0.0, -0.5),
-        (0.6, 1.0, 0.0, 0.25),
-        (0.4, 1.0, 0.0, 0.0),
-        (-0.9, 1.0, 0.0, 0.0),
+        (2.0, 0.0, FREE, 0.5),
+        (9.0, 0.0, FREE, 1.0),
+        (-1.0, 0.0, FREE, -0.5),
+        (0.6, 1.0, FREE, 0.25),
+        (0.4, 1.0, FREE, 0.0),
+        (-0.9, 1.0, FREE, 0.0),
+        (-1.5, 0.0, -1.0, -0.5),
+        (-1.5, 1.2, -1.0, 0.0),
         (-1.0, 0.0, 0.2, 0.05),
         (0.0, 1.0, 0.2, 0.25),
         (0.0, 0.0, 8.0, 1.0),

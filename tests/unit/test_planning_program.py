@@ -13,6 +13,7 @@ from rllib_citylearn.baselines.planning.outlook import Outlook
 from rllib_citylearn.baselines.planning.program import SCALE, PlanningProgram
 from rllib_citylearn.baselines.planning.storages import Storage, StorageTables
 from rllib_citylearn.baselines.planning.weights import HourlyWeights
+from rllib_citylearn.errors import EngineError
 
 HOURS, RATIO = 3, 0.9
 
@@ -63,7 +64,7 @@ def test_no_plan_of_a_grid_is_better(seed: int) -> None:
     start, before, peak = random.uniform(0, 4), random.normal(0.5, 2.0), random.uniform(0, 3)
     storage = tables(["battery"])
     program = PlanningProgram(storage, 1)
-    plan = program.solve(outlook(storage, load), np.array([start]), before, peak, weights)
+    plan = program.solve(outlook(storage, load), np.array([start]), before, weights, peak_kwh=peak)
     grid = np.array(list(product(np.linspace(-2, 2, 81), repeat=HOURS)))
     best = objective(grid, load, weights, start, before, peak).min()
     found = program._solver.getInfo().objective_function_value / SCALE
@@ -81,7 +82,7 @@ def test_what_a_vehicle_needs_is_charged_in_the_cheapest_hours() -> None:
     required[-1, 0] = 2.7
     storage = replace(storage, required_kwh=required)
     weights = HourlyWeights(np.array([[0.3], [0.1], [0.2]]), 0.0, 0.0)
-    plan = PlanningProgram(storage, 1).solve(outlook(storage, np.zeros((HOURS, 1))), np.zeros(1), 0.0, 0.0, weights)
+    plan = PlanningProgram(storage, 1).solve(outlook(storage, np.zeros((HOURS, 1))), np.zeros(1), 0.0, weights, peak_kwh=0.0)
     np.testing.assert_allclose(plan.drawn_kwh[:, 0], [0.0, 2.0, 1.0], atol=1e-6)
 
 
@@ -91,7 +92,7 @@ def test_what_cannot_be_met_is_met_as_far_as_possible_and_nothing_fails() -> Non
     required[1, 0] = 9.0
     storage = replace(storage, required_kwh=required)
     weights = HourlyWeights(np.full((HOURS, 2), 0.2), 0.1, 0.1)
-    plan = PlanningProgram(storage, 2).solve(outlook(storage, np.ones((HOURS, 2))), np.zeros(2), 0.0, 0.0, weights)
+    plan = PlanningProgram(storage, 2).solve(outlook(storage, np.ones((HOURS, 2))), np.zeros(2), 0.0, weights, peak_kwh=0.0)
     np.testing.assert_allclose(plan.drawn_kwh[:2, 0], [2.0, 2.0], atol=1e-6)
 
 
@@ -102,7 +103,7 @@ def test_storage_that_is_not_there_does_nothing_and_begins_with_what_it_brings()
     begins[2, 0], required[3, 0] = 1.0, 1.9
     storage = replace(storage, available=available, begins_kwh=begins, required_kwh=required)
     weights = HourlyWeights(np.array([[0.1], [0.1], [0.4], [0.3]]), 0.0, 0.0)
-    plan = PlanningProgram(storage, 1).solve(outlook(storage, np.zeros((4, 1))), np.zeros(1), 0.0, 0.0, weights)
+    plan = PlanningProgram(storage, 1).solve(outlook(storage, np.zeros((4, 1))), np.zeros(1), 0.0, weights, peak_kwh=0.0)
     np.testing.assert_allclose(plan.drawn_kwh[:, 0], [0.0, 0.0, 0.0, 1.0], atol=1e-6)
 
 
@@ -110,7 +111,7 @@ def test_buildings_help_each_other_flatten_the_district() -> None:
     storage = tables(["battery", "battery"])
     load = np.array([[0.0, 0.0], [3.0, 0.0], [0.0, 0.0]])
     weights = HourlyWeights(np.full((HOURS, 2), 1e-4), 0.0, 1.0)
-    plan = PlanningProgram(storage, 2).solve(outlook(storage, load), np.array([2.0, 2.0]), 0.0, 0.0, weights)
+    plan = PlanningProgram(storage, 2).solve(outlook(storage, load), np.array([2.0, 2.0]), 0.0, weights, peak_kwh=0.0)
     district = (load + plan.drawn_kwh).sum(1)
     # Both give what they can together: one battery alone could not take the peak below 1 kWh.
     assert district.max() < 0.5
@@ -122,5 +123,44 @@ def test_hours_may_become_fewer_as_the_data_ends() -> None:
     for hours in (5, 4, 1):
         rows = np.arange(hours)
         weights = HourlyWeights(np.full((hours, 1), 0.2), 0.1, 0.1)
-        plan = program.solve(outlook(storage.at(rows), np.ones((hours, 1))), np.ones(1), 1.0, 0.0, weights)
+        plan = program.solve(outlook(storage.at(rows), np.ones((hours, 1))), np.ones(1), 1.0, weights, peak_kwh=0.0)
         assert plan.drawn_kwh.shape == (hours, 1)
+
+
+@pytest.mark.parametrize("month_hours", [1, 2, 3, 100])
+def test_a_month_that_begins_has_a_peak_of_its_own(month_hours: int) -> None:
+    """What was reached before a month's end is no licence after it, and its hours don't count in the new one."""
+    load, weights = np.array([[1.0], [5.0], [5.0]]), HourlyWeights(np.full((HOURS, 1), 1e-4), 0.0, 1.0)
+    storage = tables(["battery"])
+    program = PlanningProgram(storage, 1)
+    plan = program.solve(outlook(storage, load), np.array([2.0]), 0.0, weights, peak_kwh=5.0, month_hours=month_hours)
+    net = load[:, 0] + plan.drawn_kwh[:, 0]
+    values = np.asarray(program._solver.getSolution().col_value)
+    first, second = net[:month_hours], net[month_hours:]
+    assert values[program._layout.peaks[0]] == pytest.approx(max(5.0, first.max()), abs=1e-6)
+    assert values[program._layout.peaks[1]] == pytest.approx(second.max() if second.size else 0.0, abs=1e-6)
+    # 2 kWh are stored and up to 2 can be bought in the first hour, which is cheap as long as 5 kWh were drawn before.
+    if month_hours < HOURS:
+        assert second.max() < 4.5
+    else:
+        assert net.max() == pytest.approx(5.0, abs=1e-6)
+
+
+@pytest.mark.parametrize(("fault", "words"), [("floor", "more has to stay than it can"), ("price", "save without end")])
+def test_a_program_without_solution_says_what_to_look_at(fault: str, words: str) -> None:
+    storage = tables(["battery"])
+    imports = np.full((HOURS, 1), 0.2)
+    if fault == "floor":
+        storage = replace(storage, floor_kwh=storage.floor_kwh + 5.0)
+    else:
+        imports[1] = -1.0
+    program = PlanningProgram(storage, 1)
+    with pytest.raises(EngineError, match=words) as raised:
+        program.solve(
+            outlook(storage, np.ones((HOURS, 1))),
+            np.ones(1),
+            0.0,
+            HourlyWeights(imports, 0.1, 0.1),
+            peak_kwh=0.0,
+        )
+    assert "Look " in str(raised.value)

@@ -20,7 +20,8 @@ class Layout:
 
     Attributes:
         drawn, given, stored: columns of x, y and s, ``[H, U]``.
-        imports: of i, ``[H, N]``; missing: of m, ``[H, C]``; district, rise: of d and r, ``[H]``; peak: of p.
+        imports: of i, ``[H, N]``; missing: of m, ``[H, C]``; district, rise: of d and r, ``[H]``.
+        peaks: of p, this month's and the next one's, ``[2]``.
         balance_rows: of the stored energy, ``[H, U]``; import_rows: ``[H, N]``; required_rows: ``[H, C]``;
             district_rows, rise_rows, peak_rows: ``[H]``.
         lower, upper: bounds on the variables; row_lower, row_upper: on the rows. What depends on the hour is filled in.
@@ -34,8 +35,8 @@ class Layout:
         self.drawn, self.given, self.stored = column["drawn"], column["given"], column["stored"]
         self.imports, self.missing = column["imports"], column["missing"]
         self.district, self.rise = column["district"][:, 0], column["rise"][:, 0]
-        self.peak = hours * (sum(sizes.values()) + 2)
-        self.columns = self.peak + 1
+        self.peaks = hours * (sum(sizes.values()) + 2) + np.arange(2)
+        self.columns = int(self.peaks[-1]) + 1
         sizes = {"balance": storages, "imports": buildings, "required": count}
         row = self._blocks(sizes | {"district": 1, "rise": 1, "peak": 1}, hours)
         self.balance_rows, self.import_rows, self.required_rows = row["balance"], row["imports"], row["required"]
@@ -73,7 +74,8 @@ class Layout:
         self._add(1.0, self.rise_rows, self.rise)
         self._add(-1.0, self.rise_rows, self.district)
         self._add(1.0, self.rise_rows[1:], self.district[:-1])
-        self._add(1.0, self.peak_rows, np.full_like(self.peak_rows, self.peak))
+        for month, name in enumerate(("this month", "next month")):
+            self._add(name, self.peak_rows, np.full_like(self.peak_rows, self.peaks[month]))
         self._add(-1.0, self.peak_rows, self.district)
         self._add(1.0, self.required_rows, self.stored[:, chargers])
         self._add(1.0, self.required_rows, self.missing)
@@ -89,16 +91,19 @@ class Layout:
         counts = np.bincount(columns, minlength=self.columns)
         self.starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
 
-    def values(self, into: Floats, out_of: Floats, keeps: Floats, electricity: Floats) -> Floats:
+    def values(self, into: Floats, out_of: Floats, keeps: Floats, electricity: Floats, month_hours: int) -> Floats:
         """The matrix's values, column by column.
 
         Args:
             into, out_of: efficiencies of storing and of giving back, ``[H, U]``.
             keeps: share of what was stored the hour before that is still there, ``[H, U]``; zero where storage begins anew.
             electricity: for what is drawn, ``[H, U]``.
+            month_hours: how many of the hours are this month's.
         """
         given = {"-keeps": -keeps[1:], "-into": -into, "+out": 1.0 / out_of}
         given |= {"-electricity": -electricity, "+electricity": electricity}
+        ours = (np.arange(self.hours) < month_hours).astype(np.float64)
+        given |= {"this month": ours, "next month": 1.0 - ours}
         parts = [
             given[value].ravel() if isinstance(value, str) else np.full(len(rows), value) for value, rows, _ in self._entries
         ]

@@ -3,11 +3,13 @@
 It minimises the score's own terms (cost, carbon, ramping, load factor, as ``weights.HourlyWeights`` values them) over
 H hours of N buildings with U storages::
 
-    min  sum_h sum_n imports[h, n] i[h, n]  +  rise sum_h r[h]  +  peak p  +  missing sum_hu m[h, u]  -  worth sum_u s[H, u]
+    min  sum_h sum_n imports[h, n] i[h, n]  +  rise sum_h r[h]  +  peak (p[0] + p[1])
+         +  missing sum_hu m[h, u]  -  worth sum_u s[H, u]
     s[h, u] = keeps[u] s[h-1, u] + into[u] x[h, u] - y[h, u] / out_of[u]             stored energy
     i[h, n] >= load[h, n] + sum_u electricity[h, u] (x[h, u] - y[h, u]),  i >= 0      imports of a building
     d[h]     = sum_n load[h, n] + sum_u electricity[h, u] (x[h, u] - y[h, u])         net load of the district
-    r[h]    >= d[h] - d[h-1],  r >= 0;   p >= d[h],  p >= the month's peak so far
+    r[h]    >= d[h] - d[h-1],  r >= 0
+    p[k]    >= d[h] in this month (k = 0) and in the next one (1);  p[0] >= the month's peak so far
     s[h, u] + m[h, u] >= required[h, u]                                               vehicles that leave
 
 Efficiencies are constants (``Conversion``); what they err by is seen in the next hour's measurements. Solved with HiGHS,
@@ -27,6 +29,7 @@ from rllib_citylearn.baselines.planning.outlook import Outlook
 from rllib_citylearn.baselines.planning.storages import StorageTables
 from rllib_citylearn.baselines.planning.weights import HourlyWeights
 from rllib_citylearn.errors import EngineError
+from rllib_citylearn.simulator.parameters import HOURS_A_MONTH
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -69,7 +72,14 @@ class PlanningProgram:
             self._solver.setOptionValue(option, value)
 
     def solve(
-        self, outlook: Outlook, stored_kwh: Floats, district_kwh: float, peak_kwh: float, weights: HourlyWeights
+        self,
+        outlook: Outlook,
+        stored_kwh: Floats,
+        district_kwh: float,
+        weights: HourlyWeights,
+        *,
+        peak_kwh: float,
+        month_hours: int = HOURS_A_MONTH,
     ) -> Plan:
         """The best plan.
 
@@ -77,8 +87,9 @@ class PlanningProgram:
             outlook: H hours ahead.
             stored_kwh: what each storage holds now, ``[U]``.
             district_kwh: the district's net load in the hour before.
-            peak_kwh: the district's highest net load in this month so far.
             weights: what the terms are worth.
+            peak_kwh: the district's highest net load in this month so far.
+            month_hours: how many hours from now on are this month's; those after it have a peak of their own.
 
         Raises:
             EngineError: HiGHS finds no solution.
@@ -88,19 +99,36 @@ class PlanningProgram:
             self._layout, basis = Layout(hours, self._tables.building, self._buildings, self._chargers), None
         else:
             basis = self._solver.getBasis()
-        self._pass(self._layout, outlook, stored_kwh, district_kwh, peak_kwh, weights)
+        self._pass(self._layout, outlook, stored_kwh, district_kwh, weights, peak_kwh, month_hours)
         if basis is not None:
             self._solver.setBasis(basis)
         self._solver.run()
         status = self._solver.getModelStatus()
         if status != self._highspy.HighsModelStatus.kOptimal:
             said = self._solver.modelStatusToString(status)
-            raise EngineError(
-                f"The plan of {hours} hours could not be made: HiGHS ended with {said!r}. "
-                "Look for loads, prices or limits in the data that are far out of range (`rllib-citylearn datasets check`)."
-            )
+            raise EngineError(f"{self._reason(status, hours)} (HiGHS ended with {said!r}.)")
         values = np.asarray(self._solver.getSolution().col_value)
         return Plan(values[self._layout.drawn] - values[self._layout.given])
+
+    def _reason(self, status: Any, hours: int) -> str:
+        """Why there is no plan, and what to do about it."""
+        known = self._highspy.HighsModelStatus
+        if status == known.kInfeasible:
+            return (
+                f"No plan of {hours} hours keeps to the limits of all storages: in one of them more has to stay than it can "
+                "hold. Look at the capacities, depths of discharge and initial charges of batteries, tanks and vehicles in "
+                "the data set's schema."
+            )
+        if status in (known.kUnbounded, known.kUnboundedOrInfeasible):
+            return (
+                f"A plan of {hours} hours could save without end: an imported kWh is worth less than nothing, or a storage "
+                "has no limit. Look for negative or missing prices and carbon intensities, and for capacities without "
+                "bound, in the data (`rllib-citylearn datasets check`)."
+            )
+        return (
+            f"The plan of {hours} hours could not be made. Look for loads, prices or limits in the data that are far out of "
+            "range (`rllib-citylearn datasets check`)."
+        )
 
     def _pass(
         self,
@@ -108,8 +136,9 @@ class PlanningProgram:
         outlook: Outlook,
         stored_kwh: Floats,
         district_kwh: float,
-        peak_kwh: float,
         weights: HourlyWeights,
+        peak_kwh: float,
+        month_hours: int,
     ) -> None:
         """Write the program into the solver."""
         storage = outlook.storage
@@ -128,9 +157,9 @@ class PlanningProgram:
         for now in (layout.drawn[0], layout.given[0]):
             upper[now] = np.minimum(upper[now], usable)
         lower[layout.stored], upper[layout.stored] = floor, capacity
-        lower[layout.peak] = peak_kwh
+        lower[layout.peaks[0]] = peak_kwh
         cost[layout.imports] = weights.imports
-        cost[layout.rise], cost[layout.peak] = weights.rise, weights.peak
+        cost[layout.rise], cost[layout.peaks] = weights.rise, weights.peak
         cost[layout.missing] = SERVICE * weights.imports.max(initial=0.0)
         worth = END_WORTH * np.median(weights.imports[:, self._tables.building] * storage.electricity * out_of, axis=0)
         # What a vehicle holds when it leaves is its driver's.
@@ -148,7 +177,7 @@ class PlanningProgram:
             np.isnan(required), -np.inf, np.minimum(required, capacity[:, self._chargers])
         )
 
-        values = layout.values(into, out_of, keeps, storage.electricity)
+        values = layout.values(into, out_of, keeps, storage.electricity, month_hours)
         self._solver.passModel(self._model(layout, cost * SCALE, lower, upper, below, above, values))
 
     def _model(

@@ -38,6 +38,8 @@ class Problem(NamedTuple):
         month: rows of a stretch over which the load factor is taken.
         factor: score of 1 - mean/peak of one stretch.
         penalty: score of a kWh beyond a device's power.
+        least_in, least_out: kWh below which nothing is drawn or given, ``[U]``.
+        gap: score of a kWh that is less than that, at first; it is nothing again where the device does it.
     """
 
     begins: Floats
@@ -58,6 +60,9 @@ class Problem(NamedTuple):
     month: int
     factor: float
     penalty: float
+    least_in: Floats
+    least_out: Floats
+    gap: float
 
 
 @inline
@@ -105,6 +110,17 @@ def usable(p, k, held):
 
 
 @inline
+def too_little(p, u, drawn):
+    """What energies cost that are less than the device does, and the slope: an arch between nothing and the least."""
+    least = p.least_in[u] if drawn > 0.0 else p.least_out[u]
+    size = abs(drawn)
+    if p.gap == 0.0 or size >= least:
+        return 0.0, 0.0
+    slope = p.gap * (1.0 - 2.0 * size / least)
+    return p.gap * size * (1.0 - size / least), slope if drawn > 0.0 else -slope
+
+
+@inline
 def flows(p, stored, net, gradient):
     """Net loads of the buildings into ``net``; the penalty, and its slope in the changes into ``gradient``."""
     total = 0.0
@@ -123,6 +139,9 @@ def flows(p, stored, net, gradient):
             total += p.penalty * abs(excess)
             if excess != 0.0:
                 gradient[t, u] = (p.penalty if excess > 0.0 else -p.penalty) * slope
+            arch, of_arch = too_little(p, u, drawn)
+            total += arch
+            gradient[t, u] += of_arch * slope
     return total
 
 

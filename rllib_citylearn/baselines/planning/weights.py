@@ -30,7 +30,7 @@ class HourlyWeights:
     Attributes:
         imports: of every kWh that a building imports, ``[H, N]``.
         rise: of every kWh that the district's net load rises by from one hour to the next.
-        peak: of every kWh that the month's highest net load of the district is higher.
+        peak: of every kWh that a month's highest net load of the district is higher.
     """
 
     imports: Floats
@@ -42,12 +42,16 @@ class PastWeights:
     """Estimates from the hours that were seen, the present one included.
 
     Args:
-        load_kwh: what the buildings draw while all storage is idle, ``[T, N]``; read up to the present row only.
+        load_kwh: what the buildings draw while all storage is idle, ``[T, N]`` in the T hours of the episode, whose number
+            is known beforehand; read up to the present row only.
         price: ``[T, N]``; carbon: ``[T, N]``; likewise.
     """
 
     def __init__(self, load_kwh: Floats, price: Floats, carbon: Floats) -> None:
         self._load, self._price, self._carbon = load_kwh, price, carbon
+        hours = len(load_kwh)
+        # Every month counts the same, the shorter one at the end too: what a peak is worth goes by how many there are.
+        self._hours_a_month = hours / -(-hours // HOURS_A_MONTH)
         self._seen = 0
         # A day of the first hour's mean load keeps the first estimates off zero.
         usual = np.full(load_kwh.shape[1], np.abs(load_kwh[0]).mean())
@@ -89,14 +93,17 @@ class PastWeights:
         self._seen = row + 1
 
     def _peak(self, district_kwh: Sequence[float], expected_kwh: Floats) -> float:
-        """Slope of 1 - mean/peak in the peak, over the same without control."""
+        """Slope of 1 - mean/peak of a month in its peak, over the same without control.
+
+        What the month's mean and peak will be is expected to be what they were in as many hours before.
+        """
         recent = np.asarray(district_kwh[-HOURS_A_MONTH:] if len(district_kwh) >= 2 * DAY else expected_kwh)
         highest = float(recent.max())
         if highest <= 0.0:
             return 0.0
         mean = max(float(recent.mean()), LEAST_LOAD_FACTOR * highest)
         factor = np.array(self._one_minus_load_factor())
-        return 0.5 * HOURS_A_MONTH * mean / highest**2 * float(_one_over(factor))
+        return 0.5 * self._hours_a_month * mean / highest**2 * float(_one_over(factor))
 
     def _one_minus_load_factor(self) -> float:
         stretches = [self._district[i : i + HOURS_A_MONTH] for i in range(0, len(self._district), HOURS_A_MONTH)]

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from rllib_citylearn.baselines.planning.storages import StorageTables
+from rllib_citylearn.baselines.planning.episode_score import EpisodeScore
+from rllib_citylearn.baselines.planning.storages import Flags, StorageTables
 from rllib_citylearn.simulator.parameters import HOURS_A_MONTH
 
 if TYPE_CHECKING:
@@ -35,51 +36,60 @@ DISTRICT_WIDTH = 0.18
 """Width for the district over the width for a building, and over the number of buildings."""
 
 TABLE_POINTS = 513
-PENALTY = 100.0
+PENALTY = 1.0
 """Of a kWh that a device can't draw, over all that a kWh may be worth."""
+
+GAP = 0.3
+"""Of a kWh less than a charger's least, likewise."""
+
+GAP_FROM, GAP_TO = 0.3, 0.9
+"""Shares of the steps between which it rises from nothing: first the day takes shape, then its hours are chosen."""
 
 
 @dataclass(frozen=True)
-class YearPlan:
-    """A plan for an episode.
+class Fixed:
+    """Storages whose plan stays.
 
     Attributes:
-        stored_kwh: what storages hold at the end of every hour, ``[T, U]``.
-        score: what it scores by the planner's own account; the simulation has the last word.
+        which: flags, ``[U]``.
+        stored_kwh: what they hold at the end of every hour, ``[T, U]``; the others' columns are not read.
     """
 
+    which: Flags
     stored_kwh: Floats
-    score: float
 
 
 def plan_year(
     tables: StorageTables,
     load_kwh: Floats,
-    idle_kwh: Floats,
-    imports: Floats,
+    worth: EpisodeScore,
     *,
+    fixed: Fixed | None = None,
     steps: int = STEPS,
     report: Callable[[int, int], None] | None = None,
-) -> YearPlan:
-    """Find a plan.
+) -> Floats:
+    """Find a plan: what storages hold at the end of every hour, ``[T, U]`` kWh.
 
     Args:
         tables: the community's storages, over at least T rows.
         load_kwh: what the buildings draw while storage is idle, running cycles of appliances included, ``[T, N]``.
-        idle_kwh: what they draw without control, by which the score is divided, ``[T, N]``.
-        imports: what an imported kWh costs, as a part of the score, ``[T, N]`` (``import_weights``).
+        worth: what counts.
+        fixed: storages that are not to be planned any more.
         steps: how many steps of the method to take.
         report: called with (steps done, steps in all) now and then.
     """
     from rllib_citylearn.baselines.planning.score_kernel import descend, score_and_gradient
 
-    problem = _problem(tables, load_kwh, idle_kwh, imports)
+    problem = _problem(tables, load_kwh, worth)
     rows = len(load_kwh)
     low, high = _bounds(tables, rows)
+    if fixed is not None:
+        low[:, fixed.which] = high[:, fixed.which] = fixed.stored_kwh[:, fixed.which]
+        problem.least_in[fixed.which] = problem.least_out[fixed.which] = 0.0
     stored = np.clip(np.broadcast_to(0.1 * high.max(0, initial=0.0), low.shape), low, high)
     capacity = np.maximum(tables.capacity_kwh[:rows].max(0, initial=0.0), 1e-9)
     full = high.copy()
-    usual = max(float(np.abs(idle_kwh).mean()), 1e-6)
+    usual = max(float(np.abs(load_kwh).mean()), 1e-6)
     net, gradient = np.zeros_like(problem.load), np.zeros_like(stored)
     district, slope = np.zeros(rows), np.zeros(rows)
     mean, square = np.zeros_like(stored), np.zeros_like(stored)
@@ -89,7 +99,8 @@ def plan_year(
         done = number / steps
         width = usual * FIRST_WIDTH * (LAST_WIDTH / FIRST_WIDTH) ** min(1.0, 1.15 * done)
         wide = DISTRICT_WIDTH * problem.load.shape[1] * width
-        score_and_gradient(problem, stored, width, wide, net, district, slope, gradient)
+        current = problem._replace(gap=problem.gap * min(max(done - GAP_FROM, 0.0) / (GAP_TO - GAP_FROM), 1.0))
+        score_and_gradient(current, stored, width, wide, net, district, slope, gradient)
         descend(stored, gradient, mean, square, low, high, capacity * FIRST_RATE * (LAST_RATE / FIRST_RATE) ** done, number)
         if number % 100 == 0 or number == steps:
             high = np.maximum(full - _worn(tables, stored), low)
@@ -100,36 +111,34 @@ def plan_year(
                 best, score = stored.copy(), float(found)
             if report is not None:
                 report(number, steps)
-    return YearPlan(best, score)
-
-
-def import_weights(idle_kwh: Floats, price: Floats, carbon: Floats) -> Floats:
-    """Cost's and carbon's parts of the score for an imported kWh, ``[T, N]``; all arguments are ``[T, N]``.
-
-    Hours in which one is paid for importing count nothing, as in CityLearn's KPIs.
-    """
-    drawn, price, carbon = np.maximum(idle_kwh, 0.0), np.maximum(price, 0.0), np.maximum(carbon, 0.0)
-    weights = _over(price, (drawn * price).sum(0)) + _over(carbon, (drawn * carbon).sum(0))
-    return weights / idle_kwh.shape[1] / 3.0
+    return best
 
 
 def _bounds(tables: StorageTables, rows: int) -> tuple[Floats, Floats]:
     """The least and the most that storages may hold at the end of every hour, ``[T, U]``."""
     available = tables.available[:rows]
     high = np.where(available, tables.capacity_kwh[:rows], 0.0)
-    low = np.where(available, np.maximum(tables.floor_kwh[:rows], tables.must_kwh[:rows]), 0.0)
-    return np.minimum(np.minimum(low, _reach(tables, rows)), high), high
+    floor = np.where(available, tables.floor_kwh[:rows], 0.0)
+    emptiest, fullest = _reach(tables, floor, high)
+    low = np.minimum(np.maximum(floor, tables.must_kwh[:rows]), fullest)
+    # What can't be given before it leaves, or because the charger does not give, is not to be planned away.
+    return np.where(available, np.minimum(np.maximum(low, emptiest), high), 0.0), high
 
 
-def _reach(tables: StorageTables, rows: int) -> Floats:
-    """What storages hold at the end of every hour if they charge at full power all the time, ``[T, U]``."""
-    hourly = np.array([kind.stored_kwh[-1] for kind in tables.conversions])[tables.conversion[:rows]]
-    reach, held = np.zeros(hourly.shape), np.zeros(hourly.shape[1])
-    for row in range(rows):
+def _reach(tables: StorageTables, floor: Floats, high: Floats) -> tuple[Floats, Floats]:
+    """What storages hold at the end of every hour if they give, or charge, at full power all the time, ``[T, U]`` each."""
+    conversion = tables.conversion[: len(high)]
+    most_out = np.array([kind.stored_kwh[0] for kind in tables.conversions])[conversion]
+    most_in = np.array([kind.stored_kwh[-1] for kind in tables.conversions])[conversion]
+    emptiest, fullest = np.zeros(high.shape), np.zeros(high.shape)
+    least, most = np.zeros(high.shape[1]), np.zeros(high.shape[1])
+    for row in range(len(high)):
         begins = tables.begins_kwh[row]
-        held = np.where(np.isnan(begins), held, begins) + hourly[row]
-        reach[row] = held
-    return reach
+        goes_on = np.isnan(begins)
+        least = np.maximum(np.where(goes_on, tables.keeps * least, begins) + most_out[row], floor[row])
+        most = np.where(goes_on, most, begins) + most_in[row]
+        emptiest[row], fullest[row] = least, most
+    return emptiest, fullest
 
 
 def _idle(problem: Problem, low: Floats, high: Floats) -> Floats:
@@ -148,20 +157,13 @@ def _worn(tables: StorageTables, stored_kwh: Floats) -> Floats:
     return wear * np.abs(np.diff(stored_kwh, axis=0, prepend=stored_kwh[:1])).cumsum(0)
 
 
-def _over(values: Floats, total: Floats) -> Floats:
-    """``values / total``; zero where there is nothing to divide by, for such a term has no ratio."""
-    return np.divide(values, total, out=np.zeros(np.broadcast_shapes(values.shape, np.shape(total))), where=total > 1e-9)
-
-
-def _problem(tables: StorageTables, load_kwh: Floats, idle_kwh: Floats, imports: Floats) -> Problem:
+def _problem(tables: StorageTables, load_kwh: Floats, worth: EpisodeScore) -> Problem:
     from rllib_citylearn.baselines.planning.score_kernel import Problem
 
     rows = len(load_kwh)
-    district = idle_kwh.sum(1)
-    rises = float(np.maximum(np.diff(district), 0.0).sum())
-    stretches = [district[start : start + HOURS_A_MONTH] for start in range(0, rows, HOURS_A_MONTH)]
-    factors = [1.0 - stretch.mean() / stretch.max() for stretch in stretches if stretch.max() > 0.0]
-    rise, factor = (float(_over(np.ones(1), np.array([total]))[0]) / 6.0 for total in (rises, sum(factors)))
+    # What a kWh may be worth at most, about.
+    dearest = float(worth.imports.max()) + worth.rise + worth.factor / max(float(np.abs(load_kwh.sum(1)).max()), 1.0)
+    least = np.array([storage.least_kwh for storage in tables.storages]).reshape(-1, 2)
     # Uneven tables of the conversions, made even so that the kernel finds its place without a search.
     changes = [np.linspace(kind.stored_kwh[0], kind.stored_kwh[-1], TABLE_POINTS) for kind in tables.conversions]
     table = [
@@ -181,9 +183,12 @@ def _problem(tables: StorageTables, load_kwh: Floats, idle_kwh: Floats, imports:
         usable=np.array([kind.usable_kwh for kind in tables.conversions]).reshape(len(changes), -1),
         capacity=np.array([kind.capacity_kwh for kind in tables.conversions]),
         load=np.ascontiguousarray(load_kwh),
-        imports=imports,
-        rise=rise,
+        imports=worth.imports,
+        rise=worth.rise,
         month=HOURS_A_MONTH,
-        factor=factor,
-        penalty=PENALTY * (float(imports.max()) + rise + factor / max(float(np.abs(district).max()), 1.0)),
+        factor=worth.factor,
+        penalty=PENALTY * dearest,
+        least_in=least[:, 0].copy(),
+        least_out=least[:, 1].copy(),
+        gap=GAP * dearest if least.any() else 0.0,
     )
