@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from rllib_citylearn.evaluation.course import Course
 from rllib_citylearn.evaluation.departures import DepartureTable
 from rllib_citylearn.evaluation.evaluation import Evaluation
 from rllib_citylearn.evaluation.kpis import Kpis
@@ -135,7 +136,8 @@ def evaluation(
         building_kpis={path.buildings[0]: kpis},
         totals=totals_of(path),
         no_control=totals_of(path, path.no_control_net_kwh),
-        trajectory=path,
+        course=Course.of(path),
+        kept=path,
         departures=town.departures(missing_soc),
         comfort=comfort,
     )

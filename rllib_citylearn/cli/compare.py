@@ -49,7 +49,12 @@ def add_parser(subparsers: Any) -> None:
     )
     add_options(parser, processes="one a core")
     parser.add_argument(
-        "--held-out", metavar="6-17", help="buildings to compare on as well, in tables of their own; none of --buildings"
+        "--held-out",
+        metavar="6-17",
+        help=(
+            "buildings to compare on as well, in tables of their own; none of --buildings. Whether policies were trained on "
+            "them is read from the policies"
+        ),
     )
     parser.add_argument(
         "--seeds",
@@ -157,6 +162,7 @@ def _communities(args: argparse.Namespace, place: Place) -> list[CommunitySpec]:
         raise ConfigError(
             f"--buildings and --held-out share {', '.join(both)}; a building is either compared on or held out."
             if both
-            else "--held-out takes all buildings; leave some to compare on in-sample, or name them with --buildings."
+            else "--held-out takes all buildings; leave some to compare on, or name them with --buildings."
         )
-    return [CommunitySpec("in-sample buildings", chosen), CommunitySpec("held-out buildings", held_out)]
+    first = "the other buildings" if args.buildings is None else f"buildings {args.buildings}"
+    return [CommunitySpec(first, chosen), CommunitySpec(f"buildings {args.held_out}", held_out, held_out=True)]

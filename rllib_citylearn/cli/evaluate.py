@@ -70,10 +70,13 @@ def run(args: argparse.Namespace) -> int:
     # Argument parsing and --help stay fast: these bring numpy, and CityLearn once it runs.
     from rllib_citylearn.evaluation.citylearn_ui import check_ui_folder
     from rllib_citylearn.evaluation.comparison import Comparison
+    from rllib_citylearn.evaluation.comparison_table import more_tables
     from rllib_citylearn.evaluation.evaluate import evaluate
-    from rllib_citylearn.evaluation.provenance import origin_of, relation
+    from rllib_citylearn.evaluation.provenance import origin_of
+    from rllib_citylearn.evaluation.relation import Judged, relation
     from rllib_citylearn.evaluation.report import write_report
     from rllib_citylearn.evaluation.specs import spec_for
+    from rllib_citylearn.evaluation.standing import standing_notes
     from rllib_citylearn.evaluation.table import kpi_table
 
     names = list(dict.fromkeys([args.policy, *_beside(args)]))
@@ -88,6 +91,8 @@ def run(args: argparse.Namespace) -> int:
     buildings = place.buildings(args.buildings)
     if args.policy in LEARNED:
         specs = [*training.specs(args.policy, place, buildings, args.seed), *specs]
+    judged = Judged.of(place.source.folder, described, buildings, place.window)
+    relations = {spec.name: relation(origin_of(spec), judged) for spec in specs}
     try:
         evaluations = evaluate(
             specs,
@@ -100,17 +105,18 @@ def run(args: argparse.Namespace) -> int:
             data=described,
             progress=sys.stderr,
             ui_folder=args.ui_csv,
+            trajectories=False,
         )
     except EngineError as error:
         raise hint_at_citylearn(error) from error
-    origin = origin_of(specs[0])
-    judged_on = evaluations[0].trajectory.buildings
-    note = "" if origin is None else f"{args.policy} {relation(origin, described, judged_on)}."
-    comparison = Comparison.of(evaluations, note=note)
-    judged = [contender.shown for contender in comparison.communities[0].contenders]
-    write_result(args.json, judged[0].to_dict())
+    note = standing_notes(relations)
+    comparison = Comparison.of(evaluations, note=note, relations=relations)
+    (community,) = comparison.communities
+    shown = [contender.shown for contender in community.contenders]
+    write_result(args.json, shown[0].to_dict())
     if args.json != "-":
-        print(kpi_table(judged))
+        print(kpi_table(shown))
+        print("\n".join([*more_tables(community, kpis=False), ""]))
         print(f"Everything is over the same community without control; lower is better. {note}".rstrip())
     if args.out is not None:
         options = ("data", "buildings", "window", "seed", "engine", "beside", *TRAINING_OPTIONS, "json", "out", "ui-csv")

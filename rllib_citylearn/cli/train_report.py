@@ -86,6 +86,7 @@ def report_run(
         processes=preset.report.processes,
         data=shown,
         progress=sys.stderr,
+        trajectories=False,
     )
     judged = read_bundle(bundle)
     policy = evaluations[0]

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rllib_citylearn.evaluation.stretches import Stretches
+from rllib_citylearn.evaluation.stretches import Stretches, score_of
 from rllib_citylearn.evaluation.trajectory import FloatArray
 
 DRAWS = 2000
@@ -43,10 +43,10 @@ class Interval:
         return [self.low, self.high]
 
 
-def drawn_scores(
+def drawn_terms(
     runs: Sequence[Sequence[Stretches]], *, name: str = "", seed: int = 0, draws: int = DRAWS
 ) -> FloatArray | None:
-    """Scores of one controller over draws; of all controllers with equal seeds and stretches, the same of these are drawn.
+    """The score's terms of one controller over draws; of all controllers with equal seeds and stretches, the same are drawn.
 
     Args:
         runs: for each random seed of the community, its runs by that controller: one, or one a training run.
@@ -55,7 +55,8 @@ def drawn_scores(
         draws: how many.
 
     Returns:
-        ``[draws]``, or None with fewer than ``FEWEST`` stretches or where a draw has no score.
+        ``[draws, 4]`` as ``stretches.TERMS``, NaN or infinite where a draw has none; None with fewer than ``FEWEST``
+        stretches.
     """
     stretches = len(runs[0][0])
     if stretches < FEWEST:
@@ -65,7 +66,18 @@ def drawn_scores(
     seeds = shared.integers(len(runs), size=(draws, len(runs)))
     own = np.random.default_rng([seed, zlib.crc32(name.encode())])
     trained = own.integers(len(runs[0]), size=(draws, len(runs[0])))
-    scores = np.array([[episode.scores(counts) for episode in of_seed] for of_seed in runs])  # [S, R, draws]
+    terms = np.array([[episode.terms(counts) for episode in of_seed] for of_seed in runs])  # [S, R, draws, 4]
     each = np.arange(draws)[:, None, None]
-    result: FloatArray = scores[seeds[:, :, None], trained[:, None, :], each].mean((1, 2))
-    return result if np.isfinite(result).all() else None
+    result: FloatArray = terms[seeds[:, :, None], trained[:, None, :], each].mean((1, 2))
+    return result
+
+
+def drawn_scores(
+    runs: Sequence[Sequence[Stretches]], *, name: str = "", seed: int = 0, draws: int = DRAWS
+) -> FloatArray | None:
+    """Scores over the same draws, ``[draws]``; None as of ``drawn_terms``, or where a draw has no score."""
+    terms = drawn_terms(runs, name=name, seed=seed, draws=draws)
+    if terms is None:
+        return None
+    scores = score_of(terms)
+    return scores if np.isfinite(scores).all() else None

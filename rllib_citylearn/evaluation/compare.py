@@ -11,11 +11,14 @@ from typing import Any, TextIO
 from rllib_citylearn.baselines import BASELINES
 from rllib_citylearn.env.config import FAST, check_engine
 from rllib_citylearn.errors import ConfigError
-from rllib_citylearn.evaluation.comparison import CommunityComparison, Comparison, Contender
+from rllib_citylearn.evaluation.comparison import CommunityComparison, Comparison
+from rllib_citylearn.evaluation.contender import Contender
 from rllib_citylearn.evaluation.evaluation import Evaluation
 from rllib_citylearn.evaluation.jobs import Attempt, Job, Refusal, run_jobs
-from rllib_citylearn.evaluation.provenance import origin_of, relation
+from rllib_citylearn.evaluation.provenance import origin_of
+from rllib_citylearn.evaluation.relation import Judged, Relation, combined, relation
 from rllib_citylearn.evaluation.specs import BaselineSpec, ControllerSpec
+from rllib_citylearn.evaluation.standing import standing_label, standing_notes
 
 
 @dataclass(frozen=True)
@@ -36,12 +39,15 @@ class CommunitySpec:
     """Buildings of the data to compare on.
 
     Attributes:
-        label: what tables call them.
+        label: what tables call them; whether policies were trained on them is added from the policies' records.
         buildings: their names; None takes all.
+        held_out: whether the caller says that no policy was trained on them; where a record says otherwise, so does the
+            comparison.
     """
 
     label: str
     buildings: tuple[str, ...] | None
+    held_out: bool = False
 
 
 def compare(
@@ -75,6 +81,7 @@ def compare(
         left_out: names of those who should have taken part and could not even be made, each with the reason.
 
     Raises:
+        BundleError, CheckpointError: a policy can't be read; nothing has run then.
         ConfigError: nothing to compare, equal names, equal seeds, or contenders without a run.
         EngineError: the fast engine can't simulate one of the communities.
         UserError: none of the contenders can control one of the communities; the first one's reason.
@@ -83,6 +90,7 @@ def compare(
     check_engine(engine)
     path = Path(schema)
     described = {"name": (path if path.is_dir() else path.parent).resolve().name} if data is None else dict(data)
+    relations = _relations(contenders, communities, path, described, window)
     places = [
         (community, seed, contender, run)
         for community in communities
@@ -111,18 +119,31 @@ def compare(
     found = dict(zip(order, results, strict=True))
     number = iter(range(len(places)))
     compared = []
-    for community in communities:
+    for community, known in zip(communities, relations, strict=True):
         # In the order of ``places``, but for contenders, which seeds come before there.
         ran = [[[found[next(number)] for _ in contender.runs] for contender in contenders] for _ in seeds]
-        compared.append(_community(community.label, contenders, ran, described, left_out))
+        compared.append(_community(community, contenders, ran, known, left_out))
     return Comparison(tuple(compared)).with_shares()
 
 
+def _relations(
+    contenders: Sequence[ContenderSpec],
+    communities: Sequence[CommunitySpec],
+    schema: Path,
+    data: Mapping[str, Any],
+    window: tuple[int, int] | None,
+) -> list[dict[str, Relation]]:
+    """For each community how contenders relate to what they were trained on, by name."""
+    origins = {contender.name: [origin_of(run) for run in contender.runs] for contender in contenders}
+    places = [Judged.of(schema, data, community.buildings, window) for community in communities]
+    return [{name: combined([relation(one, place) for one in runs]) for name, runs in origins.items()} for place in places]
+
+
 def _community(
-    label: str,
+    community: CommunitySpec,
     contenders: Sequence[ContenderSpec],
     ran: Sequence[Sequence[Sequence[Evaluation | Refusal]]],
-    data: Mapping[str, Any],
+    relations: Mapping[str, Relation],
     left_out: Sequence[tuple[str, str]],
 ) -> CommunityComparison:
     """What ran in one community, by seed, contender and training run."""
@@ -133,25 +154,19 @@ def _community(
         if refusals:
             refused.append((contender.name, refusals[0].reason))
             continue
-        entered.append(
-            Contender(contender.name, tuple(tuple(r for r in runs if isinstance(r, Evaluation)) for runs in results))
-        )
+        evaluations = tuple(tuple(r for r in runs if isinstance(r, Evaluation)) for runs in results)
+        entered.append(Contender(contender.name, evaluations, relations[contender.name]))
     if not entered:
         raise next(r.error for of_seed in ran for runs in of_seed for r in runs if isinstance(r, Refusal))
     shown = [evaluations[0] for evaluations in entered[0].evaluations]
-    taking_part = [contender for contender in contenders if contender.name in {c.name for c in entered}]
-    note = " ".join(_notes(taking_part, data, shown[0].trajectory.buildings))
-    return CommunityComparison(label, note, tuple(e.seed for e in shown), tuple(entered), tuple(refused))
-
-
-def _notes(contenders: Sequence[ContenderSpec], data: Mapping[str, Any], buildings: Sequence[str]) -> list[str]:
-    """A sentence on every policy that was trained."""
-    notes = []
-    for contender in contenders:
-        origins = [origin for run in contender.runs if (origin := origin_of(run)) is not None]
-        clauses = list(dict.fromkeys(relation(origin, data, buildings) for origin in origins))
-        notes += [f"{contender.name} {clause}." for clause in clauses]
-    return notes
+    taking_part = {contender.name: relations[contender.name] for contender in entered}
+    return CommunityComparison(
+        label=standing_label(community.label, taking_part),
+        note=standing_notes(taking_part, held_out=community.held_out),
+        seeds=tuple(e.seed for e in shown),
+        contenders=tuple(entered),
+        refused=tuple(refused),
+    )
 
 
 def _label(name: str, community: str, seed: int | None) -> str:

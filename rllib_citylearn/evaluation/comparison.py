@@ -2,86 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from rllib_citylearn.errors import ConfigError
-from rllib_citylearn.evaluation.bootstrap import Interval, drawn_scores
+from rllib_citylearn.evaluation.bootstrap import Interval
+from rllib_citylearn.evaluation.contender import Contender
 from rllib_citylearn.evaluation.evaluation import Evaluation
-from rllib_citylearn.evaluation.trajectory import FloatArray
+from rllib_citylearn.evaluation.relation import Relation
 
 NO_CONTROL, BOUND = "no-control", "foresight"
 
+LEAST_SAVING = 0.01
+"""Saving of perfect foresight, as a share of no control's score, below which a share of it would be noise over noise."""
 
-@dataclass(frozen=True)
-class Contender:
-    """One controller, or several training runs of the same, on one community.
 
-    Attributes:
-        name: what tables and figures call it.
-        evaluations: for each random seed of the community one a training run; all have the same length.
+def share_of(score: float | None, bound: float | None) -> float | None:
+    """Saving over that of perfect foresight.
+
+    Args:
+        score: of a contender.
+        bound: of perfect foresight.
+
+    Returns:
+        None without both, or where foresight saves less than ``LEAST_SAVING``.
     """
-
-    name: str
-    evaluations: tuple[tuple[Evaluation, ...], ...]
-
-    @property
-    def all(self) -> list[Evaluation]:
-        """Every evaluation."""
-        return [evaluation for of_seed in self.evaluations for evaluation in of_seed]
-
-    @property
-    def scores(self) -> list[float]:
-        """Scores of the evaluations that have one."""
-        return [e.score.score for e in self.all if e.score.score is not None]
-
-    @property
-    def score(self) -> float | None:
-        """Mean score; None unless every evaluation has one."""
-        return float(np.mean(self.scores)) if len(self.scores) == len(self.all) else None
-
-    @property
-    def worst(self) -> float | None:
-        """Worst score; None likewise."""
-        return None if self.score is None else max(self.scores)
-
-    @property
-    def reason(self) -> str | None:
-        """Why there is no score, in words."""
-        return next((e.score.reason for e in self.all if e.score.score is None), None)
-
-    @property
-    def shown(self) -> Evaluation:
-        """The evaluation that pictures show: of the first seed, the run whose score is in the middle."""
-        runs = sorted(self.evaluations[0], key=lambda e: np.inf if e.score.score is None else e.score.score)
-        return runs[(len(runs) - 1) // 2]
-
-    @cached_property
-    def draws(self) -> FloatArray | None:
-        """Scores over bootstrap draws, paired with other contenders'; None where there is too little to draw from."""
-        if self.score is None:
-            return None
-        return drawn_scores([[e.stretches for e in of_seed] for of_seed in self.evaluations], name=self.name)
-
-    @property
-    def interval(self) -> Interval | None:
-        """Of the score; None where there is too little to draw from."""
-        return None if self.draws is None else Interval.of(self.draws)
-
-    def mean_kpi(self, name: str) -> float | None:
-        """Mean of a district's KPI; None unless every evaluation has it."""
-        values = [e.kpis.get(name) for e in self.all]
-        known = [value for value in values if value is not None]
-        return float(np.mean(known)) if known and len(known) == len(values) else None
-
-    def mean_index5(self) -> float | None:
-        """Mean five-KPI index; None unless every evaluation has it."""
-        known = [e.score.index5 for e in self.all if e.score.index5 is not None]
-        return float(np.mean(known)) if len(known) == len(self.all) else None
+    if score is None or bound is None or 1.0 - bound < LEAST_SAVING:
+        return None
+    return (1.0 - score) / (1.0 - bound)
 
 
 @dataclass(frozen=True)
@@ -98,14 +49,19 @@ class Difference:
     interval: Interval | None
     share_better: float | None
 
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        interval = None if self.interval is None else self.interval.to_list()
+        return {"mean": self.mean, "interval": interval, "share_better": self.share_better}
+
 
 @dataclass(frozen=True)
 class CommunityComparison:
     """Contenders on one community.
 
     Attributes:
-        label: what tables call the community, as ``in-sample``.
-        note: how the buildings relate to those that policies were trained on, in words; empty where nothing is known.
+        label: what tables call the community, as ``buildings 1-5 (in-sample)``.
+        note: how the buildings relate to those that policies were trained on, in words; empty where nobody looked.
         seeds: CityLearn's random seeds.
         contenders: in the order they were asked for.
         refused: name and reason, in words, of those that can't control this community.
@@ -137,11 +93,20 @@ class CommunityComparison:
         return Difference(first.score - second.score, Interval.of(draws), float((draws < 0.0).mean()))
 
     def share_of_possible(self, name: str) -> float | None:
-        """Saving over that of perfect foresight; None without both, or where foresight saves nothing."""
+        """Saving over that of perfect foresight; None without both, or where foresight saves next to nothing."""
         contender, bound = self.contender(name), self.contender(BOUND)
-        if contender is None or bound is None or contender.score is None or bound.score is None or bound.score >= 1.0:
+        return None if contender is None or bound is None else share_of(contender.score, bound.score)
+
+    @property
+    def no_share(self) -> str | None:
+        """Why there is no share of the possible although perfect foresight took part, in words."""
+        bound = self.contender(BOUND)
+        if bound is None or share_of(1.0, bound.score) is not None:
             return None
-        return (1.0 - contender.score) / (1.0 - bound.score)
+        if bound.score is None:
+            return "There is no share of the possible, because perfect foresight has no score."
+        saves = "nothing here" if bound.score >= 1.0 else f"less than {100.0 * LEAST_SAVING:.0f}% here"
+        return f"There is no share of the possible, because perfect foresight saves {saves} (score {bound.score:.4f})."
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -149,9 +114,15 @@ class CommunityComparison:
             "label": self.label,
             "note": self.note,
             "seeds": list(self.seeds),
-            "buildings": list(self.contenders[0].shown.trajectory.buildings),
-            "window": list(self.contenders[0].shown.trajectory.window),
+            "buildings": list(self.contenders[0].shown.course.buildings),
+            "window": list(self.contenders[0].shown.course.window),
             "contenders": [self._contender(contender) for contender in self.ranked],
+            "differences": [
+                {"policy": one.name, "less": other.name, **difference.to_dict()}
+                for one in self.ranked
+                for other in self.ranked
+                if one is not other and (difference := self.difference(one.name, other.name)) is not None
+            ],
             "refused": [{"policy": name, "reason": reason} for name, reason in self.refused],
         }
 
@@ -162,8 +133,13 @@ class CommunityComparison:
             "score": contender.score,
             "worst": contender.worst,
             "interval": None if interval is None else interval.to_list(),
+            "term_intervals": {
+                term: None if one is None else one.to_list() for term, one in contender.term_intervals.items()
+            },
             "index5": contender.mean_index5(),
             "share_of_possible": self.share_of_possible(contender.name),
+            "training": None if contender.relation is None else contender.relation.to_dict(),
+            "building_scores": contender.building_scores(),
             "evaluations": [evaluation.to_dict() for evaluation in contender.all],
         }
         if contender.reason is not None:
@@ -176,14 +152,26 @@ class Comparison:
     """Contenders on one community or several, never mixed.
 
     Attributes:
-        communities: the first is what the command asks about; the others are held out.
+        communities: the first is what the command asks about.
     """
 
     communities: tuple[CommunityComparison, ...]
 
     @classmethod
-    def of(cls, evaluations: Sequence[Evaluation], *, label: str = "", note: str = "") -> Comparison:
+    def of(
+        cls,
+        evaluations: Sequence[Evaluation],
+        *,
+        label: str = "",
+        note: str = "",
+        relations: Mapping[str, Relation] | None = None,
+    ) -> Comparison:
         """Of evaluations of different controllers on the same community, one each.
+
+        Args:
+            evaluations: best kept without trajectories, where there are many.
+            label, note: see ``CommunityComparison``.
+            relations: of controllers to what they were trained on, by name; None where nobody looked.
 
         Raises:
             ConfigError: none, equal names, or different communities.
@@ -193,12 +181,12 @@ class Comparison:
         names = [evaluation.policy for evaluation in evaluations]
         if len(set(names)) < len(names):
             raise ConfigError(f"A comparison needs different names, but these are {', '.join(names)}; evaluate each once.")
-        if len({(e.trajectory.buildings, e.trajectory.window, e.seed) for e in evaluations}) > 1:
+        if len({(e.course.buildings, e.course.window, e.seed) for e in evaluations}) > 1:
             raise ConfigError(
                 "These evaluations are of different buildings, windows or seeds, so they can't stand in one table. "
                 "Compare each by itself."
             )
-        contenders = tuple(Contender(evaluation.policy, ((evaluation,),)) for evaluation in evaluations)
+        contenders = tuple(Contender(e.policy, ((e,),), (relations or {}).get(e.policy)) for e in evaluations)
         return cls((CommunityComparison(label, note, (evaluations[0].seed,), contenders),)).with_shares()
 
     def with_shares(self) -> Comparison:
@@ -217,13 +205,11 @@ def _with_shares(community: CommunityComparison) -> CommunityComparison:
         return community
 
     def shared(evaluation: Evaluation, place: int) -> Evaluation:
-        least, score = bound.evaluations[place][0].score.score, evaluation.score.score
-        if least is None or score is None or least >= 1.0:
-            return evaluation
-        return replace(evaluation, share_of_possible=(1.0 - score) / (1.0 - least))
+        least = bound.evaluations[place][0].score.score
+        return replace(evaluation, share_of_possible=share_of(evaluation.score.score, least))
 
     contenders = tuple(
-        Contender(c.name, tuple(tuple(shared(e, place) for e in runs) for place, runs in enumerate(c.evaluations)))
+        replace(c, evaluations=tuple(tuple(shared(e, k) for e in runs) for k, runs in enumerate(c.evaluations)))
         for c in community.contenders
     )
     return replace(community, contenders=contenders)

@@ -27,6 +27,7 @@ def evaluate(
     data: Any = None,
     progress: TextIO | None = None,
     ui_folder: Path | None = None,
+    trajectories: bool = True,
 ) -> list[Evaluation]:
     """Run and score controllers on one community.
 
@@ -46,6 +47,8 @@ def evaluate(
         data: JSON-ready description of the data set for the results; None takes the folder's name.
         progress: where to show progress, as ``sys.stderr``; None shows none.
         ui_folder: where the CSV files that CityLearn UI shows are written, in a folder a controller; None writes none.
+        trajectories: whether results keep whole trajectories, as large as half a gigabyte for a year of 1,000 buildings;
+            tables and reports don't need them.
 
     Returns:
         One evaluation a spec, in their order.
@@ -76,6 +79,7 @@ def evaluate(
             window,
             seed,
             folder.resolve().name if data is None else data,
+            trajectory=trajectories,
             ui_folder=None if ui_folder is None else ui_folder / name,
         )
         for spec, name in zip(specs, policy_folders(names), strict=True)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from typing import Any
 
+from rllib_citylearn.errors import ConfigError
+from rllib_citylearn.evaluation.course import Course
 from rllib_citylearn.evaluation.departures import DepartureTable
 from rllib_citylearn.evaluation.kpis import Kpis
 from rllib_citylearn.evaluation.score import Score
@@ -29,11 +30,13 @@ class Evaluation:
         building_kpis: the same by building.
         totals: what the episode came to in currency, kg, kWh and kW.
         no_control: the same without control, as CityLearn's KPIs have it.
-        trajectory: what happened.
+        course: what reports show of the episode.
         departures: of electric vehicles; None where no vehicle left.
         comfort: share of the time in which occupants are at home and it is too cold or too hot (``discomfort``,
             ``cold``, ``hot``; 0 to 1), mean over buildings; None where no indoor temperature is simulated.
-        share_of_possible: share of the saving of perfect foresight that was reached; None if that was not evaluated.
+        share_of_possible: share of the saving of perfect foresight that was reached; None if that was not evaluated,
+            or saves next to nothing.
+        kept: what happened, building by building and step by step; None where it was not to be kept.
     """
 
     policy: str
@@ -45,29 +48,44 @@ class Evaluation:
     building_kpis: Mapping[str, Kpis]
     totals: CommunityTotals
     no_control: CommunityTotals
-    trajectory: Trajectory
+    course: Course
     departures: DepartureTable | None = None
     comfort: Mapping[str, float] | None = None
     share_of_possible: float | None = None
+    kept: Trajectory | None = field(default=None, repr=False)
 
     @property
     def ev(self) -> dict[str, float] | None:
         """How drivers of electric vehicles were served (``departures.Departures``); None where no vehicle left."""
         return None if self.departures is None else self.departures.judge().to_dict()
 
-    @cached_property
+    @property
+    def trajectory(self) -> Trajectory:
+        """What happened, building by building and step by step.
+
+        Raises:
+            ConfigError: it was not kept.
+        """
+        if self.kept is None:
+            raise ConfigError(
+                f"The trajectory of {self.policy} was not kept, to save memory; its `course` has the district's load and "
+                "sums. Call evaluate(..., trajectories=True) for the whole of it."
+            )
+        return self.kept
+
+    @property
     def stretches(self) -> Stretches:
         """The episode by stretches of 730 hours."""
-        return Stretches.of(self.trajectory)
+        return self.course.stretches
 
     def to_dict(self) -> dict[str, Any]:
         """What ``evaluate --json`` prints; ``reason`` is there only when a score is not."""
         result = {
             "policy": self.policy,
             "data": self.data,
-            "buildings": list(self.trajectory.buildings),
+            "buildings": list(self.course.buildings),
             "engine": self.engine,
-            "window": list(self.trajectory.window),
+            "window": list(self.course.window),
             "seed": self.seed,
             "score": self.score.score,
             "index5": self.score.index5,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -19,6 +20,7 @@ from rllib_citylearn.errors import UserError
 from rllib_citylearn.evaluation.business_as_usual import BusinessAsUsual
 from rllib_citylearn.evaluation.citylearn_ui import check_device_names, write_citylearn_csv
 from rllib_citylearn.evaluation.comfort import comfort_of
+from rllib_citylearn.evaluation.course import Course
 from rllib_citylearn.evaluation.departures import departures_served
 from rllib_citylearn.evaluation.evaluation import Evaluation
 from rllib_citylearn.evaluation.kpis import evaluate_env
@@ -61,6 +63,7 @@ class Job:
         window: first and last time step, both included; None runs all of the data.
         seed: replaces the schema's random seed; None leaves it.
         data: JSON-ready description of the data set for the result.
+        trajectory: whether the result keeps the whole trajectory: half a gigabyte for a year of 1,000 buildings.
         label: what progress calls it; None takes the controller's name.
         ui_folder: where the CSV files that CityLearn UI shows are written; None writes none.
     """
@@ -72,6 +75,7 @@ class Job:
     window: tuple[int, int] | None
     seed: int | None
     data: Any
+    trajectory: bool = False
     label: str | None = None
     ui_folder: Path | None = None
 
@@ -105,7 +109,8 @@ class Job:
             building_kpis=kpis.buildings,
             totals=totals_of(trajectory),
             no_control=totals_of(trajectory, trajectory.no_control_net_kwh),
-            trajectory=trajectory,
+            course=Course.of(trajectory),
+            kept=trajectory if self.trajectory else None,
             departures=departures_served(env),
             comfort=comfort_of(env, kpis.district),
         )
@@ -183,6 +188,7 @@ def _run_here(jobs: Sequence[Runnable[Result]], shown: Progress | None) -> list[
                 shown.update(number, step, total, stage)
 
         results.append(job.run(report, references.setdefault(job.engine, BusinessAsUsual(job.engine))))
+        gc.collect()  # environments refer to themselves; the next one would be built beside the last
         if shown is not None:
             shown.finish(number)
     return results
@@ -255,4 +261,6 @@ def _run_in_worker(number: int, job: Runnable[Result]) -> Result:
             _worker["messages"].put((number, step, total, stage))
 
     references: dict[str, BusinessAsUsual] = _worker["references"]
-    return job.run(report, references.setdefault(job.engine, BusinessAsUsual(job.engine)))
+    result = job.run(report, references.setdefault(job.engine, BusinessAsUsual(job.engine)))
+    gc.collect()  # see ``_run_here``
+    return result

@@ -1,4 +1,4 @@
-"""How the buildings that a policy is judged on relate to those it was trained on, in words."""
+"""Where a policy comes from, by its own record: the data, buildings and time steps that it was trained on."""
 
 from __future__ import annotations
 
@@ -9,22 +9,33 @@ from typing import Any
 
 from rllib_citylearn.baselines.learned.record import read_record
 from rllib_citylearn.baselines.learned.spec import LearnedSpec
-from rllib_citylearn.evaluation.specs import BundleSpec, CheckpointSpec, ControllerSpec
+from rllib_citylearn.evaluation.specs import BaselineSpec, BundleSpec, CheckpointSpec, ControllerSpec
 
 
 @dataclass(frozen=True)
-class Origin:
-    """What a policy was trained on.
+class TrainedOn:
+    """One community that a policy was trained on.
 
     Attributes:
         data: name of the data set; None where the policy doesn't say.
         sha256: its hash; None likewise.
-        buildings: names of the buildings; None where there were several communities, or the policy doesn't say.
+        buildings: the buildings that were kept, names or positions as text (``1-5,7``); None is all of them.
+        held_out: those of them that were left out, in the same forms.
+        window: first and last time step, both included; None is all of the data.
     """
 
     data: str | None
-    sha256: str | None
-    buildings: tuple[str, ...] | None
+    sha256: str | None = None
+    buildings: tuple[str, ...] | str | None = None
+    held_out: tuple[str, ...] | str | None = None
+    window: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a policy was trained on; no community where it doesn't say."""
+
+    communities: tuple[TrainedOn, ...]
 
 
 def origin_of(spec: ControllerSpec) -> Origin | None:
@@ -38,52 +49,68 @@ def origin_of(spec: ControllerSpec) -> Origin | None:
         from rllib_citylearn.export.bundle import read_bundle
 
         manifest = read_bundle(Path(spec.path)).manifest
-        return _origin(manifest.training, [agent.name for agent in manifest.community.agents])
+        return recorded_origin(manifest.training, [agent.name for agent in manifest.community.agents])
     if isinstance(spec, CheckpointSpec):
         from rllib_citylearn.export.checkpoint import load_module, read_run
 
         community = load_module(Path(spec.path)).layout.community
-        return _origin(read_run(Path(spec.path)), None if community is None else [agent.name for agent in community.agents])
+        agents = [] if community is None else [agent.name for agent in community.agents]
+        return recorded_origin(read_run(Path(spec.path)), agents)
     if isinstance(spec, LearnedSpec):
         task = read_record(Path(spec.folder))["task"]
-        return _origin(task, task["buildings"])
-    return None
+        return recorded_origin(task, task["buildings"])
+    if isinstance(spec, BaselineSpec):
+        return None
+    return Origin(())
 
 
-def relation(origin: Origin, data: Mapping[str, Any], buildings: Sequence[str]) -> str:
-    """A clause on a policy's training, to follow its name.
+def recorded_origin(training: Mapping[str, Any], agents: Sequence[str]) -> Origin:
+    """What a run's record says.
 
     Args:
-        origin: what it was trained on.
-        data: description of the data set that it is judged on (``DatasetSource.describe``).
-        buildings: the buildings that it is judged on.
+        training: the record, as ``train`` writes it into checkpoints and bundles.
+        agents: names of the policy's agents: the buildings, unless those were drawn or there were several communities.
     """
-    if origin.data is None and origin.sha256 is None:
-        return "does not say what it was trained on"
-    # The archive's files differ from the official ones in the last places of some numbers: by name they are the same.
-    same = (origin.sha256 is not None and origin.sha256 == data.get("sha256")) or (
-        origin.data is not None and origin.data == data.get("name")
-    )
-    if not same:
-        return f"was trained on other data ({origin.data or 'without a name'})"
-    if origin.buildings is None:
-        return "was trained on several communities of these data; its manifest lists them"
-    known = set(origin.buildings) & set(buildings)
-    if not known:
-        return "saw none of these buildings in training (held out)"
-    if known == set(buildings):
-        return "was trained on these very buildings (in-sample)"
-    return f"was trained on {len(known)} of these {len(buildings)} buildings"
+    data, environment = _mapping(training.get("data")), _environment(training)
+    name, sha256 = data.get("name"), data.get("sha256")
+    if name is None and sha256 is None:
+        return Origin(())
+    communities = environment.get("communities")
+    if not communities:
+        # Agents are then places, or all buildings together.
+        drawn = environment.get("random_buildings") is not None or bool(environment.get("central_agent"))
+        own = (environment.get("buildings"), environment.get("held_out")) if drawn else (agents or None, None)
+        return Origin((TrainedOn(name, sha256, _chosen(own[0]), _chosen(own[1]), _window(environment)),))
+    found: list[TrainedOn] = []
+    first = {**environment, **communities[0]}.get("dataset")
+    for part in ({**environment, **_mapping(one)} for one in communities):
+        # The record has the name and hash of the first community's data, and of the others what the preset calls them.
+        known = part.get("dataset") == first
+        found.append(
+            TrainedOn(
+                data=name if known else Path(str(part.get("dataset"))).name,
+                sha256=sha256 if known else None,
+                buildings=_chosen(part.get("buildings")),
+                held_out=_chosen(part.get("held_out")),
+                window=_window(part),
+            )
+        )
+    return Origin(tuple(found))
 
 
-def _origin(training: Mapping[str, Any], buildings: Sequence[str] | None) -> Origin:
-    data = training.get("data")
-    described: Mapping[str, Any] = data if isinstance(data, Mapping) else {}
-    preset = training.get("preset")
-    environment = preset.get("environment") if isinstance(preset, Mapping) else None
-    several = isinstance(environment, Mapping) and bool(environment.get("communities"))
-    return Origin(
-        data=described.get("name"),
-        sha256=described.get("sha256"),
-        buildings=None if several or buildings is None else tuple(buildings),
-    )
+def _environment(training: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a preset says of the environment; learning baselines have no preset, and say it themselves."""
+    return _mapping(_mapping(training["preset"]).get("environment")) if "preset" in training else training
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _chosen(value: Any) -> tuple[str, ...] | str | None:
+    return value if value is None or isinstance(value, str) else tuple(str(name) for name in value)
+
+
+def _window(environment: Mapping[str, Any]) -> tuple[int, int] | None:
+    window = environment.get("window")
+    return None if window is None else (int(window[0]), int(window[1]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -51,15 +52,17 @@ def rollout(
     buildings = [building.name for building in env.buildings]
     names = [list(row) for row in env.action_names]
     total = int(env.time_steps) - 1
-    taken: list[list[list[float]]] = []
+    taken = np.empty((total, sum(len(row) for row in names)))
+    step = 0
     while not simulation.done:
-        actions = _checked(controller, controller.act(simulation.observe()), buildings, names, step=len(taken))
+        actions = _checked(controller, controller.act(simulation.observe()), buildings, names, step=step)
         simulation.step(actions)
-        taken.append(actions)
+        taken[step] = list(chain.from_iterable(actions))
+        step += 1
         if report is not None:
-            report(len(taken), total)
+            report(step, total)
     simulation.finish()
-    return _trajectory(env, names, taken)
+    return _trajectory(env, names, taken[:step])
 
 
 def _checked(
@@ -104,7 +107,7 @@ def _numbers(row: Sequence[float]) -> list[float] | None:
         return None
 
 
-def _trajectory(env: CityLearnEnv, names: Sequence[Sequence[str]], taken: list[list[list[float]]]) -> Trajectory:
+def _trajectory(env: CityLearnEnv, names: Sequence[Sequence[str]], taken: FloatArray) -> Trajectory:
     buildings = env.buildings
     steps = len(taken)
 
@@ -153,11 +156,10 @@ def _soc(building: Any, steps: int) -> FloatArray:
     return np.asarray(building.electrical_storage.soc, np.float64)[:steps]
 
 
-def _by_name(names: Sequence[Sequence[str]], taken: list[list[list[float]]]) -> dict[str, FloatArray]:
-    """Actions ``[T, N]`` by name of the feature table."""
+def _by_name(names: Sequence[Sequence[str]], taken: FloatArray) -> dict[str, FloatArray]:
+    """Actions ``[T, N]`` by name of the feature table, from those of all buildings behind each other."""
     result: dict[str, FloatArray] = {}
-    for n, row in enumerate(names):
-        for k, name in enumerate(table_names(row)):
-            series = result.setdefault(name, np.full((len(taken), len(names)), np.nan))
-            series[:, n] = [actions[n][k] for actions in taken]
+    places = ((n, name) for n, row in enumerate(names) for name in table_names(list(row)))
+    for column, (n, name) in enumerate(places):
+        result.setdefault(name, np.full((len(taken), len(names)), np.nan))[:, n] = taken[:, column]
     return result

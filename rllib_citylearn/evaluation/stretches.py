@@ -84,9 +84,14 @@ class Stretches:
 
     def scores(self, counts: npt.ArrayLike | None = None) -> FloatArray:
         """The score, ``[R]``; NaN or infinite where the community without control has zero. See ``terms``."""
-        cost, carbon, ramping, factor = self.terms(counts).T
-        result: FloatArray = (cost + carbon + (ramping + factor) / 2.0) / 3.0
-        return result
+        return score_of(self.terms(counts))
+
+
+def score_of(terms: FloatArray) -> FloatArray:
+    """The score ``[...]`` of its terms ``[..., 4]``, in the order of ``TERMS``."""
+    cost, carbon, ramping, factor = np.moveaxis(terms, -1, 0)
+    result: FloatArray = (cost + carbon + (ramping + factor) / 2.0) / 3.0
+    return result
 
 
 def _ratio(counts: FloatArray, pair: tuple[FloatArray, FloatArray]) -> FloatArray:

@@ -11,6 +11,8 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
+_ALL = slice(None)
+
 
 @dataclass(frozen=True)
 class Trajectory:
@@ -56,6 +58,28 @@ class Trajectory:
     def steps_per_day(self) -> int:
         """Time steps in 24 hours, at least one."""
         return max(1, round(86400.0 / self.seconds_per_time_step))
+
+    def part(self, rows: slice = _ALL, *, buildings: slice = _ALL) -> Trajectory:
+        """A copy of some time steps of some buildings; the window stays that of the whole."""
+
+        def cut(series: FloatArray) -> FloatArray:
+            return series[rows, buildings].copy()
+
+        return Trajectory(
+            buildings=self.buildings[buildings],
+            window=self.window,
+            seconds_per_time_step=self.seconds_per_time_step,
+            net_electricity_consumption_kwh=cut(self.net_electricity_consumption_kwh),
+            no_control_net_kwh=cut(self.no_control_net_kwh),
+            charging_kwh=cut(self.charging_kwh),
+            soc=cut(self.soc),
+            actions={name: cut(values) for name, values in self.actions.items()},
+            price=cut(self.price),
+            carbon=cut(self.carbon),
+            month=self.month[rows].copy(),
+            day_type=self.day_type[rows].copy(),
+            hour=self.hour[rows].copy(),
+        )
 
     def district_kw(self, energy_kwh: FloatArray) -> FloatArray:
         """Mean power ``[T]`` kW of the whole district, from the buildings' energies ``[T, N]`` kWh a time step."""

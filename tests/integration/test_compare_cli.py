@@ -51,9 +51,13 @@ def test_contenders_meet_on_every_community_with_every_seed(
         assert shares["foresight"] == 1.0
         assert shares["no-control"] == pytest.approx(0.0, abs=1e-6)
         assert 0.0 < shares["net-zero"] < 1.0
-    printed = capsys.readouterr().out
-    assert "in-sample buildings: 2 buildings, time steps 0 to 48, random seed 2022, 7" in printed
-    assert printed.index("in-sample buildings") < printed.index("held-out buildings")
+    printed = " ".join(capsys.readouterr().out.split())
+    # Nothing was trained, so nothing is in-sample or held out, whatever the option is called.
+    assert "buildings 1-2: 2 buildings, time steps 0 to 48, random seed 2022, 7" in printed
+    assert printed.index("buildings 1-2:") < printed.index("buildings 6,9:")
+    assert "in-sample" not in printed
+    assert "So --held-out only picks buildings here, and holds nothing out." in printed
+    assert [community["label"] for community in (inside, outside)] == ["buildings 1-2", "buildings 6,9"]
 
 
 def test_the_same_numbers_as_evaluate_whatever_the_number_of_processes(
@@ -83,7 +87,7 @@ def test_who_cannot_control_a_community_does_not_stop_the_others(
     assert refused["policy"] == "optimized-rbc"
     assert "OptimizedRBC" in refused["reason"]
     assert call("optimized-rbc", "net-zero", *where) == 0
-    assert "optimized-rbc did not take part: CityLearn's OptimizedRBC" in capsys.readouterr().out
+    assert "optimized-rbc did not take part: CityLearn's OptimizedRBC" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_community_that_nobody_can_control_is_an_error(challenge_2022: Path, tmp_path: Path) -> None:
@@ -172,16 +176,57 @@ def test_an_unwritable_report_is_refused_before_anything_runs(challenge_2022: Pa
         call("bau", "--data", challenge_2022, "--out", tmp_path / "thesis.txt")
 
 
-def test_policies_say_what_they_were_trained_on() -> None:
-    from rllib_citylearn.evaluation.provenance import Origin, relation
+def test_labels_are_the_policys_own_record_and_not_the_options(
+    challenge_2022: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The option names buildings that the policy was trained on as held out, and the others as if it knew them."""
+    pytest.importorskip("onnx")
+    from rllib_citylearn.datasets import resolve
+    from rllib_citylearn.env.citylearn_env import community_features, make_citylearn_env
+    from rllib_citylearn.export import Manifest, write_bundle
+    from tests.bundles import HINT_SIZE, small_models
 
-    data = {"name": "here", "sha256": "a" * 64}
-    origin = Origin("here", "b" * 64, ("B1", "B2"))
-    assert "in-sample" in relation(origin, data, ["B1", "B2"])
-    assert "held out" in relation(origin, data, ["B3"])
-    assert "1 of these 2" in relation(origin, data, ["B2", "B3"])
-    assert "other data (elsewhere)" in relation(Origin("elsewhere", "c" * 64, ("B1",)), data, ["B1"])
-    # The same files under another name are the same data.
-    assert "in-sample" in relation(Origin("copy", "a" * 64, ("B1",)), data, ["B1"])
-    assert "several communities" in relation(Origin("here", "a" * 64, None), data, ["B1"])
-    assert "does not say" in relation(Origin(None, None, None), data, ["B1"])
+    env = make_citylearn_env(challenge_2022, buildings=("Building_6", "Building_9"), window=(0, 48))
+    features = community_features(env)
+    record = {"data": resolve(challenge_2022).describe()}
+    manifest = Manifest("ours", "2026-01-31T12:00:00+00:00", features, HINT_SIZE, training=record, kpis={})
+    write_bundle(tmp_path / "bundle", manifest=manifest, models=small_models(features))
+    where = ("--data", challenge_2022, "--buildings", "1-2", "--held-out", "6,9", "--window", "0:30", "--processes", 1)
+    file = tmp_path / "result.json"
+    assert call(f"ours={tmp_path / 'bundle'}", *where, "--json", file) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "buildings 1-2 (held-out): 2 buildings" in printed
+    assert "buildings 6,9 (in-sample): 2 buildings" in printed
+    assert "So --held-out is wrong for ours: its score here is not that of held-out buildings." in printed
+    inside, outside = json.loads(file.read_text())["communities"]
+    kinds = [{c["policy"]: c["training"]["kind"] for c in community["contenders"]} for community in (inside, outside)]
+    assert kinds == [{"ours": "held-out", "no-control": "not trained"}, {"ours": "in-sample", "no-control": "not trained"}]
+
+
+def test_a_policy_that_cannot_be_read_is_refused_before_anything_runs(
+    challenge_2022: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rllib_citylearn.errors import BundleError
+    from rllib_citylearn.evaluation import compare as module
+
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("something ran")
+
+    monkeypatch.setattr(module, "run_jobs", never)
+    (tmp_path / "manifest.json").write_text("{}")
+    with pytest.raises(BundleError):
+        call(tmp_path, "--data", challenge_2022, "--window", "0:30")
+
+
+def test_a_comparison_keeps_no_trajectories(challenge_2022: Path) -> None:
+    from rllib_citylearn.evaluation import BaselineSpec, evaluate
+    from rllib_citylearn.evaluation.compare import CommunitySpec, ContenderSpec, compare
+
+    idle = BaselineSpec("no-control")
+    community = CommunitySpec("one", ("Building_1",))
+    comparison = compare(
+        [ContenderSpec("no-control", (idle,))], challenge_2022, communities=[community], window=(0, 30), processes=1
+    )
+    assert comparison.communities[0].contenders[0].shown.kept is None
+    (kept,) = evaluate([idle], challenge_2022, buildings=["Building_1"], window=(0, 30))
+    assert kept.trajectory.steps == 30

@@ -100,3 +100,14 @@ def test_nothing_is_wider_than_the_window_and_every_picture_is_there(
         # On a phone the narrow pictures are shown, about as large as they were drawn, so that their text can be read.
         assert natural == pytest.approx(358 if width <= 640 else 960, abs=2)
         assert shown / natural > 0.7
+
+
+@pytest.mark.parametrize("width", [1280, 500])
+def test_paper_cuts_no_picture_into_pages_whatever_the_window(browser: str, page: Path, width: int, tmp_path: Path) -> None:
+    """From a narrow window narrow pictures are printed, which are tall: at the width of paper each would take pages."""
+    paper = tmp_path / "report.pdf"
+    command = [browser, "--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
+    command += [f"--window-size={width},1000", f"--print-to-pdf={paper}", page.as_uri()]
+    subprocess.run(command, capture_output=True, timeout=120, check=True)
+    pages = len(re.findall(rb"/Type /Page\b(?!s)", paper.read_bytes()))
+    assert 8 <= pages <= 14

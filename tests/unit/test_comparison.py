@@ -7,11 +7,13 @@ import pytest
 
 from rllib_citylearn.errors import ConfigError
 from rllib_citylearn.evaluation.bootstrap import FEWEST, Interval, drawn_scores
-from rllib_citylearn.evaluation.comparison import CommunityComparison, Comparison, Contender
+from rllib_citylearn.evaluation.comparison import CommunityComparison, Comparison
 from rllib_citylearn.evaluation.comparison_table import comparison_table
+from rllib_citylearn.evaluation.contender import Contender
+from rllib_citylearn.evaluation.course import Course
 from rllib_citylearn.evaluation.evaluation import Evaluation
 from rllib_citylearn.evaluation.score import Score
-from rllib_citylearn.evaluation.stretches import Stretches
+from rllib_citylearn.evaluation.stretches import TERMS, Stretches, score_of
 from rllib_citylearn.evaluation.totals import totals_of
 from rllib_citylearn.evaluation.trajectory import FloatArray, Trajectory
 
@@ -57,7 +59,7 @@ def evaluation(name: str, net: FloatArray, reference: FloatArray, seed: int = 20
         building_kpis={},
         totals=totals_of(trajectory),
         no_control=totals_of(trajectory, reference),
-        trajectory=trajectory,
+        course=Course.of(trajectory),
     )
 
 
@@ -248,6 +250,32 @@ def test_a_community_is_described_in_json() -> None:
     community: CommunityComparison = comparison.communities[0]
     content = comparison.to_dict()["communities"][0]
     assert (content["label"], content["note"], content["seeds"]) == ("here", "one is new.", [2022])
-    assert content["buildings"] == list(community.contenders[0].shown.trajectory.buildings)
+    assert content["buildings"] == list(community.contenders[0].shown.course.buildings)
     assert [c["policy"] for c in content["contenders"]] == ["one", "no-control"]
     assert content["contenders"][0]["interval"][0] <= content["contenders"][0]["score"]
+
+
+def test_terms_have_intervals_and_the_scores_is_made_of_them() -> None:
+    reference = loads(12)
+    one = Contender("one", ((evaluation("one", np.clip(reference, -1.0, 2.0), reference),),))
+    terms = one.shown.stretches.terms()[0]
+    assert one.drawn_terms is not None
+    assert one.draws is not None
+    np.testing.assert_allclose(one.draws, score_of(one.drawn_terms))
+    np.testing.assert_array_equal(one.draws, drawn_scores([[one.shown.stretches]], name="one"))
+    for k, term in enumerate(TERMS):
+        interval = one.term_intervals[term]
+        assert interval is not None
+        assert interval.low < terms[k] < interval.high
+        assert [interval.low, interval.high] == list(np.percentile(one.drawn_terms[:, k], [2.5, 97.5]))
+
+
+def test_a_term_without_a_ratio_takes_no_interval_from_the_others() -> None:
+    reference = loads(12)
+    reference[:] = -np.abs(reference)  # nobody imports without control
+    net = reference.copy()
+    net[::50] = 1.0
+    one = Contender("one", ((evaluation("one", net, reference),),))
+    assert one.interval is None
+    assert one.term_intervals["cost"] is None
+    assert one.term_intervals["ramping"] is not None

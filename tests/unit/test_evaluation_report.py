@@ -19,7 +19,7 @@ from rllib_citylearn.evaluation.evaluation import Evaluation
 from rllib_citylearn.evaluation.report import write_report
 from rllib_citylearn.evaluation.report import writing as report_writing
 from rllib_citylearn.evaluation.report.style import Drawn
-from tests.made_up import Town, evaluation, no_control
+from tests.made_up import KPI_OF_TERM, Town, evaluation, no_control
 from tests.page import Page, first_number
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -93,7 +93,7 @@ def test_every_picture_is_there_twice_and_described(report: Path, page: Page) ->
     for image, source, caption in zip(images, sources, page.captions, strict=True):
         assert len(image["alt"]) > 20
         assert re.search(r"\d", caption), caption
-        assert source["media"] == "(max-width: 640px)"
+        assert source["media"] == "screen and (max-width: 640px)"
         assert source["srcset"] != image["src"]
     text = (report / "report.md").read_text()
     for name in names:
@@ -191,12 +191,33 @@ def test_scores_and_differences_on_the_page_are_those_of_the_comparison(page: Pa
         assert first_number(row["95% interval"]) == pytest.approx(difference.interval.low, abs=5e-4)
 
 
+def test_intervals_of_the_terms_stand_in_their_columns_lower_end_first(page: Page) -> None:
+    (community,) = Comparison.of(judged()).communities
+    title = "95% intervals of the score and its terms"
+    assert len(page.tables[title]) == len(community.contenders), "a heading, and nobody but no control left out"
+    for contender in community.contenders:
+        if contender.name == "no-control":
+            continue
+        label = NASTY_LABEL if contender.name == NASTY else contender.name
+        row, kpis = page.row(title, label), page.row("KPIs over no control", label)
+        for column, interval in {"score": contender.interval, **contender.term_intervals}.items():
+            assert interval is not None
+            assert interval.low < interval.high
+            ends = [first_number(end) for end in row[column].split(" to ")]
+            assert ends == pytest.approx(interval.to_list(), abs=5e-4)
+        for column, kpi in KPI_OF_TERM.items():
+            assert first_number(kpis[column]) == pytest.approx(contender.mean_kpi(kpi), abs=5e-4)
+
+
 def test_the_numbers_are_json_without_nan_and_say_where_they_come_from(report: Path) -> None:
     content = strict_json(report / "report.json")
     (community,) = content["communities"]
     scores = [contender["score"] for contender in community["contenders"]]
     assert scores == sorted(scores)
-    assert {one["less"] for one in community["differences"]} == {"bau"}
+    names = {contender["policy"] for contender in community["contenders"]}
+    assert {(one["policy"], one["less"]) for one in community["differences"]} == {
+        (one, other) for one in names for other in names if one != other
+    }
     assert community["shown"] == NASTY
     assert community["note"] == "Trained on <them>."
     assert content["command"] == "rllib-citylearn evaluate '<it>' --data x"

@@ -9,17 +9,18 @@ import numpy as np
 import pytest
 
 from rllib_citylearn.evaluation.comparison import Comparison
+from rllib_citylearn.evaluation.course import Course
 from rllib_citylearn.evaluation.report.cast import casts_of
 from rllib_citylearn.evaluation.report.document import Absent
 from rllib_citylearn.evaluation.report.figures.day import most_telling
 from rllib_citylearn.evaluation.report.figures.duration import duration_curve, share_above
 from rllib_citylearn.evaluation.report.figures.heat import ratios, without
 from rllib_citylearn.evaluation.report.figures.learning import Curves, learning_picture
-from rllib_citylearn.evaluation.report.figures.prices import by_hour, by_price
 from rllib_citylearn.evaluation.report.figures.seasons import Seasons
 from rllib_citylearn.evaluation.report.figures.service import missing_kwh, share_lacking_more
-from rllib_citylearn.evaluation.report.figures.time_axis import peak_day, peak_week
+from rllib_citylearn.evaluation.report.figures.time_axis import peak_week
 from rllib_citylearn.evaluation.report.figures.week import district_loads
+from rllib_citylearn.evaluation.response import by_hour, by_price
 from tests.made_up import Town, evaluation, no_control
 
 
@@ -27,7 +28,8 @@ from tests.made_up import Town, evaluation, no_control
 @pytest.mark.parametrize("hour_offset", [0, 7])
 def test_the_week_is_seven_days_around_the_peak(seed: int, hour_offset: int) -> None:
     path = Town(seed=seed, hour_offset=hour_offset).trajectory()
-    week, day = peak_week(path), peak_day(path)
+    course = Course.of(path)
+    week, day = peak_week(course), course.shown_day
     peak = int(path.no_control_net_kwh.sum(1).argmax())
     assert 0 <= week.first <= peak < week.end <= path.steps
     assert week.end - week.first == 7 * 24
@@ -38,14 +40,15 @@ def test_the_week_is_seven_days_around_the_peak(seed: int, hour_offset: int) -> 
 
 
 def test_a_short_window_is_shown_whole() -> None:
-    week = peak_week(Town(days=2).trajectory())
+    week = peak_week(Course.of(Town(days=2).trajectory()))
     assert (week.first, week.end) == (0, 48)
 
 
 def test_fifteen_minutes_make_the_same_days() -> None:
     path = Town(minutes=15).trajectory()
-    assert peak_week(path).end - peak_week(path).first == 7 * 96
-    assert path.hour[peak_day(path).first] % 24 == 0
+    course = Course.of(path)
+    assert peak_week(course).end - peak_week(course).first == 7 * 96
+    assert path.hour[course.shown_day.first] % 24 == 0
 
 
 def test_the_load_duration_curve_is_the_load_sorted() -> None:
@@ -75,7 +78,7 @@ def test_classes_of_price_and_hour_add_up_to_all_energy(prices: tuple[float, ...
     hours = path.steps * 0.5
     dear = by_price(path)
     assert dear is not None
-    assert len(dear.labels) <= 6
+    assert len(dear.bounds) <= 6
     assert list(dear.price) == sorted(dear.price)
     for response in (dear, by_hour(path)):
         assert response.share.sum() == pytest.approx(1.0)
@@ -112,8 +115,13 @@ def test_a_stretch_by_itself_is_scored_as_an_episode_of_its_own() -> None:
         price=path.price[:730],
         carbon=path.carbon[:730],
         month=path.month[:730],
+        charging_kwh=path.charging_kwh[:730],
+        soc=path.soc[:730],
+        actions={name: values[:730] for name, values in path.actions.items()},
+        day_type=path.day_type[:730],
+        hour=path.hour[:730],
     )
-    alone = Seasons.of(replace(evaluation("bau", town), trajectory=half))
+    alone = Seasons.of(replace(evaluation("bau", town), course=Course.of(half)))
     assert seasons.terms[0] == pytest.approx(alone.terms[0])
 
 
@@ -137,12 +145,13 @@ def test_shares_of_departures_that_lack_energy_fall_from_all_missed_to_none() ->
 
 def test_the_most_telling_buildings_are_those_that_move_most_energy() -> None:
     path = Town(buildings=30).trajectory()
-    day = peak_day(path)
+    course = Course.of(path)
+    day = course.shown_day
     moved = np.abs(path.net_electricity_consumption_kwh - path.no_control_net_kwh)[day.first : day.end].sum(0)
-    drawn = most_telling(path, day)
+    drawn = most_telling(course.day)
     assert len(drawn) == 12
     assert min(moved[drawn]) >= max(np.delete(moved, drawn))
-    assert most_telling(Town(battery=False).trajectory(), day) == []
+    assert most_telling(Town(battery=False).trajectory()) == []
 
 
 def test_learning_curves_are_the_runs_own(tmp_path: Path) -> None:

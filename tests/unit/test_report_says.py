@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from rllib_citylearn.evaluation.comparison import CommunityComparison, Comparison, Contender
+from rllib_citylearn.evaluation.comparison import CommunityComparison, Comparison
+from rllib_citylearn.evaluation.contender import Contender
 from rllib_citylearn.evaluation.evaluation import Evaluation
 from rllib_citylearn.evaluation.report.assemble import document_of
 from rllib_citylearn.evaluation.report.markdown import to_markdown

@@ -9,7 +9,7 @@ import pytest
 
 from rllib_citylearn.evaluation.report.cast import labels_of
 from rllib_citylearn.evaluation.report.markdown import escape
-from rllib_citylearn.evaluation.report.words import amount, change, condensed, moves, number, percent, shortened, signed
+from rllib_citylearn.evaluation.words import amount, change, condensed, moves, number, percent, shortened, signed
 
 NASTY = "</table><script>alert('x')</script>|a*b_c`d`$e$ [f](g) #1 ~~h~~ &amp; \\ \n\t\x00\udc80"
 

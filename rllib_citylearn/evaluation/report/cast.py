@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
-from pathlib import Path
 
 from rllib_citylearn.baselines import BASELINES
 from rllib_citylearn.baselines.registry import BOUND as FORESEES
 from rllib_citylearn.baselines.registry import PLANNER, RULE
-from rllib_citylearn.evaluation.comparison import BOUND, NO_CONTROL, CommunityComparison, Comparison, Contender
+from rllib_citylearn.evaluation.comparison import BOUND, NO_CONTROL, CommunityComparison, Comparison
+from rllib_citylearn.evaluation.contender import Contender
 from rllib_citylearn.evaluation.evaluation import Evaluation
+from rllib_citylearn.evaluation.labels import labels_of
 from rllib_citylearn.evaluation.report.style import Look, Palette
-from rllib_citylearn.evaluation.report.words import clean, shortened
 
 PLUG_IN = "plug-in"
 MOST_LINES = 5
 """How many contenders a picture with lines shows beside no control."""
-
-LONGEST_LABEL = 44
-"""Characters of a name; where a longer one is cut the whole of it stands below the report."""
 
 SERVED_ALIKE = 0.05
 """Difference in the share of departures met up to which two rules serve drivers alike."""
@@ -99,24 +95,7 @@ def casts_of(comparison: Comparison) -> list[Cast]:
 
 def has_appliances(evaluation: Evaluation) -> bool:
     """Whether a controller starts appliances there."""
-    return any(name.startswith("deferrable_appliance") for name in evaluation.trajectory.actions)
-
-
-def labels_of(names: Sequence[str]) -> dict[str, str]:
-    """Short names, all different: of a path its last two parts, or as many as set it apart; the middle of long ones goes."""
-    result: dict[str, str] = {}
-    for name in names:
-        parts = Path(name).parts
-        label = name
-        if name not in BASELINES and len(parts) > 2:
-            others = [Path(other).parts for other in names if other != name]
-            last = (k for k in range(2, len(parts) + 1) if k == len(parts) or all(o[-k:] != parts[-k:] for o in others))
-            label = "/".join(parts[-next(last) :])
-        label = shortened(clean(label), LONGEST_LABEL)
-        taken = set(result.values())
-        again = (f"{label} ({k})" for k in range(2, len(names) + 2))
-        result[name] = next(one for one in chain([label], again) if one not in taken)
-    return result
+    return any(name.startswith("deferrable_appliance") for name in evaluation.course.day.actions)
 
 
 def _parts(community: CommunityComparison) -> dict[str, list[Contender]]:
@@ -141,19 +120,11 @@ def _of_kind(contenders: Sequence[Contender], kind: str) -> list[Contender]:
 
 def _serving(rules: Sequence[Contender], community: CommunityComparison) -> list[Contender]:
     """Rules under which about as many vehicles leave charged as under the best of them, or charging on arrival."""
-    met = {rule.name: served(rule) for rule in [*rules, community.contender(PLUG_IN)] if rule is not None}
+    met = {rule.name: rule.served() for rule in [*rules, community.contender(PLUG_IN)] if rule is not None}
     shares = [share for share in met.values() if share is not None]
     if not shares:
         return list(rules)
     return [rule for rule in rules if (met[rule.name] or 0.0) >= max(shares) - SERVED_ALIKE]
-
-
-def served(contender: Contender) -> float | None:
-    """Share of the departures met over all its evaluations; None where no vehicle left."""
-    judged = [e.departures.judge() for e in contender.all if e.departures is not None]
-    if not judged:
-        return None
-    return sum(one.departures_met * one.departures for one in judged) / sum(one.departures for one in judged)
 
 
 def _cast(

@@ -25,31 +25,12 @@ def content_of(comparison: Comparison, document: Document, setting: Setting) -> 
 
 
 def _community(cast: Cast) -> dict[str, Any]:
-    """The comparison's own content, with paired differences and what the shown contender does to every building."""
+    """The comparison's own content, and what the shown contender does to every building."""
     shown = cast.evaluation
     return {
         **cast.community.to_dict(),
         "shown": cast.shown.name,
-        "differences": [
-            _difference(cast, contender.name, base.name)
-            for base in (cast.rule, cast.planner)
-            if base is not None
-            for contender in cast.community.ranked
-            if contender.name != base.name and cast.community.difference(contender.name, base.name) is not None
-        ],
         "building_kpis": {c.name: dict(c.shown.building_kpis) for c in cast.community.contenders},
         "building_totals": {name: totals.to_dict() for name, totals in shown.totals.buildings.items()},
         "no_control_building_totals": {name: totals.to_dict() for name, totals in shown.no_control.buildings.items()},
-    }
-
-
-def _difference(cast: Cast, one: str, other: str) -> dict[str, Any]:
-    difference = cast.community.difference(one, other)
-    assert difference is not None
-    return {
-        "policy": one,
-        "less": other,
-        "mean": difference.mean,
-        "interval": None if difference.interval is None else difference.interval.to_list(),
-        "share_better": difference.share_better,
     }

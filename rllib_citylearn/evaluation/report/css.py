@@ -83,10 +83,16 @@ figcaption {{ color: {MUTED}; font-size: 0.92rem; line-height: 1.5; margin-top: 
 @media print {{
   body {{ display: block; max-width: none; padding: 0; font-size: 10.5pt; }}
   nav {{ display: none; }}
-  figure, tr, .tiles div {{ break-inside: avoid; }}
-  h2, h3, caption {{ break-after: avoid; }}
-  .scroll {{ overflow: visible; }}
+  figure, tr, .tiles div, .scroll, p, li {{ break-inside: avoid; }}
+  .long {{ break-inside: auto; }}
+  h2, h3, caption, thead, .lead, p:has(+ .scroll), p:has(+ figure) {{ break-after: avoid; }}
+  tbody tr:first-child, tbody tr:last-child {{ break-before: avoid; }}
+  .note, .tiles div, pre {{ print-color-adjust: exact; -webkit-print-color-adjust: exact; }}
+  .scroll {{ overflow: visible; background: none; }}
+  pre {{ white-space: pre-wrap; }}
   th, td {{ padding: 0.25rem 0.4rem; white-space: normal; }}
+  td small {{ white-space: nowrap; }}
   a {{ color: inherit; }}
+  img {{ width: auto; max-width: 100%; max-height: 20cm; margin: 0 auto; }}
 }}
 """

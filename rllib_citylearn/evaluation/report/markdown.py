@@ -21,7 +21,7 @@ from rllib_citylearn.evaluation.report.document import (
     Text,
     Tiles,
 )
-from rllib_citylearn.evaluation.report.words import clean
+from rllib_citylearn.evaluation.words import clean
 
 FIGURES = "figures"
 """Folder of the pictures, beside the Markdown file."""

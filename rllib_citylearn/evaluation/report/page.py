@@ -24,13 +24,16 @@ from rllib_citylearn.evaluation.report.document import (
     Tiles,
 )
 from rllib_citylearn.evaluation.report.style import Drawn
-from rllib_citylearn.evaluation.report.words import clean
+from rllib_citylearn.evaluation.words import clean
 
 NARROW_SCREEN_PX = 640
-"""Screens up to this width get the narrow pictures."""
+"""Screens up to this width get the narrow pictures; paper never does, however narrow the window that prints."""
 
 FEW_COLUMNS = 6
 """Columns up to which a number and its change stand side by side on a wide screen."""
+
+ROWS_TOGETHER = 24
+"""Rows of a table up to which paper keeps it on one page."""
 
 
 def to_html(document: Document, drawn: Mapping[str, Drawn]) -> str:
@@ -107,9 +110,10 @@ def _table(block: Table) -> str:
         f"{''.join(_cell(cell) for cell in row.cells)}</tr>\n"
         for row in block.rows
     )
+    kind = "scroll long" if len(block.rows) > ROWS_TOGETHER else "scroll"
     title, few = escape(block.title), ' class="few"' if len(block.columns) <= FEW_COLUMNS else ""
     return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{title}">\n'
+        f'<div class="{kind}" tabindex="0" role="region" aria-label="{title}">\n'
         f"<table{few}>\n<caption><span>{title}</span></caption>\n"
         f"<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table>\n</div>"
     )
@@ -129,7 +133,7 @@ def _cell(cell: str | Cell) -> str:
 def _picture(block: Picture, drawn: Drawn) -> str:
     return (
         f'<figure id="picture-{block.name}">\n<p class="title">{escape(block.title)}</p>\n<picture>\n'
-        f'<source media="(max-width: {NARROW_SCREEN_PX}px)" srcset="{_data(drawn.narrow)}">\n'
+        f'<source media="screen and (max-width: {NARROW_SCREEN_PX}px)" srcset="{_data(drawn.narrow)}">\n'
         f'<img src="{_data(drawn.wide)}" alt="{escape(block.alt)}">\n</picture>\n'
         f"<figcaption>{escape(block.caption)}</figcaption>\n</figure>"
     )

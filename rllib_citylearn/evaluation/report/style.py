@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from rllib_citylearn.evaluation.report.document import Picture
-from rllib_citylearn.evaluation.report.words import shortened
+from rllib_citylearn.evaluation.words import shortened
 
 INK, MUTED, GRID, PAPER = "#1f2933", "#52606d", "#e4e7eb", "#ffffff"
 PIXELS_AN_INCH = 96.0

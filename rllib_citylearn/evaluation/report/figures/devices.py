@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rllib_citylearn.evaluation.trajectory import FloatArray, Trajectory
+from rllib_citylearn.evaluation.trajectory import Trajectory
 
 
 @dataclass(frozen=True)
@@ -47,17 +47,11 @@ def device_of(action: str) -> Device:
 
 
 def controlled(trajectory: Trajectory) -> list[Device]:
-    """Kinds of devices that the controller sets somewhere."""
+    """Kinds of devices that the controller sets somewhere in a trajectory, or a day of it."""
     found = {device_of(name) for name, values in trajectory.actions.items() if np.isfinite(values).any()}
     return [device for device in DEVICES if device in found]
 
 
-def flexible_kwh(trajectory: Trajectory) -> FloatArray:
-    """What batteries, tanks and thermostats drew more than without control, ``[T, N]`` kWh; negative where they gave."""
-    result: FloatArray = trajectory.net_electricity_consumption_kwh - trajectory.no_control_net_kwh - trajectory.charging_kwh
-    return result
-
-
 def flexible_names(trajectory: Trajectory) -> list[str]:
-    """Whose energy ``flexible_kwh`` is, in words."""
+    """Whose energy ``response.flexible_kwh`` is, in words."""
     return list(dict.fromkeys(device.many for device in controlled(trajectory) if device.in_flexible))

@@ -10,8 +10,8 @@ from rllib_citylearn.evaluation.report.cast import Cast
 from rllib_citylearn.evaluation.report.document import Picture
 from rllib_citylearn.evaluation.report.figures.week import district_loads
 from rllib_citylearn.evaluation.report.style import INK, Size, dress, legend, new_figure, stroke
-from rllib_citylearn.evaluation.report.words import amount, counted, listed, percent
 from rllib_citylearn.evaluation.trajectory import FloatArray
+from rllib_citylearn.evaluation.words import amount, counted, listed, percent
 
 TOP = 0.05
 """Share of the time that the second panel shows by itself: where peaks are."""
@@ -75,7 +75,7 @@ def _caption(cast: Cast, lines: list[tuple[str, FloatArray, Any]]) -> str:
     limit = float(np.quantile(before, 1.0 - 0.01))
     if len(lines) == 1:
         return f"One hundredth of the time the district draws more than {amount(limit)} kW."
-    above, hour = share_above(after, limit), cast.evaluation.trajectory.seconds_per_time_step == 3600.0
+    above, hour = share_above(after, limit), cast.evaluation.course.seconds_per_time_step == 3600.0
     unit = "hour" if hour else "time step"
     hours = f"{counted(round(above * steps), unit)} of {steps:,}"
     exports, exported = percent(float((after < 0.0).mean())), percent(float((before < 0.0).mean()))

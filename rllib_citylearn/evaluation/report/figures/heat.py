@@ -11,10 +11,10 @@ from rllib_citylearn.evaluation.evaluation import Evaluation
 from rllib_citylearn.evaluation.report.cast import Cast
 from rllib_citylearn.evaluation.report.document import Picture
 from rllib_citylearn.evaluation.report.style import GRID, INK, Size, new_figure, patch
-from rllib_citylearn.evaluation.report.words import clean, listed, number, shortened
 from rllib_citylearn.evaluation.stretches import NOTHING
 from rllib_citylearn.evaluation.totals import Totals
 from rllib_citylearn.evaluation.trajectory import FloatArray
+from rllib_citylearn.evaluation.words import clean, listed, number, shortened
 
 MEASURES = {"bill": "cost", "CO2": "carbon_kg", "imported": "imported_kwh", "peak": "peak_kw"}
 """Columns of the map: attributes of ``Totals`` by their headings."""
@@ -27,8 +27,8 @@ _BLUE, _WHITE, _ORANGE = (0.02, 0.32, 0.55), (0.97, 0.97, 0.97), (0.76, 0.33, 0.
 
 def ratios(evaluation: Evaluation) -> FloatArray:
     """Each building's totals over those without control, ``[N, 4]``; NaN where there was nothing without control."""
-    result = np.full((len(evaluation.trajectory.buildings), len(MEASURES)), np.nan)
-    for n, name in enumerate(evaluation.trajectory.buildings):
+    result = np.full((len(evaluation.course.buildings), len(MEASURES)), np.nan)
+    for n, name in enumerate(evaluation.course.buildings):
         played, reference = evaluation.totals.buildings[name], evaluation.no_control.buildings[name]
         for k, attribute in enumerate(MEASURES.values()):
             result[n, k] = _ratio(played, reference, attribute)
@@ -39,13 +39,13 @@ def without(evaluation: Evaluation, measure: str) -> list[str]:
     """Buildings without a ratio in a column of the map."""
     column = list(MEASURES).index(measure)
     missing = np.isnan(ratios(evaluation)[:, column])
-    return [clean(name) for name, none in zip(evaluation.trajectory.buildings, missing, strict=True) if none]
+    return [clean(name) for name, none in zip(evaluation.course.buildings, missing, strict=True) if none]
 
 
 def heat_picture(cast: Cast, prefix: str) -> Picture:
     """See the module's docstring; ``prefix`` stands before the file's name."""
     values = ratios(cast.evaluation)
-    names = [clean(name) for name in cast.evaluation.trajectory.buildings]
+    names = [clean(name) for name in cast.evaluation.course.buildings]
 
     def draw(size: Size) -> Any:
         blocks = 1 if size.narrow else min(3, math.ceil(len(names) / _ROWS_A_BLOCK))

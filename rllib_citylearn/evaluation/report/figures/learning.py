@@ -11,8 +11,8 @@ import numpy as np
 
 from rllib_citylearn.evaluation.report.document import Absent, Picture
 from rllib_citylearn.evaluation.report.style import Look, Size, dress, legend, new_figure, stroke
-from rllib_citylearn.evaluation.report.words import amount, number
 from rllib_citylearn.evaluation.trajectory import FloatArray
+from rllib_citylearn.evaluation.words import amount, number
 
 TRAINING, VALIDATION, HELD_OUT = "score", "validation_score", "held_out_score"
 _CURVES = {

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from rllib_citylearn.evaluation.comparison import NO_CONTROL
+from rllib_citylearn.evaluation.course import Course
 from rllib_citylearn.evaluation.evaluation import Evaluation
 from rllib_citylearn.evaluation.report.cast import Cast
 from rllib_citylearn.evaluation.report.document import Absent, Picture
 from rllib_citylearn.evaluation.report.style import Size, dress, legend, new_figure, stroke
-from rllib_citylearn.evaluation.report.words import MONTHS, listed, number
 from rllib_citylearn.evaluation.stretches import HOURS_A_STRETCH, TERMS
-from rllib_citylearn.evaluation.trajectory import FloatArray, Trajectory
+from rllib_citylearn.evaluation.trajectory import FloatArray
+from rllib_citylearn.evaluation.words import MONTHS, listed, number
 
 
 @dataclass(frozen=True)
@@ -42,17 +43,17 @@ class Seasons:
     @classmethod
     def of(cls, evaluation: Evaluation) -> Seasons:
         """Each stretch by itself."""
-        stretches, trajectory = evaluation.stretches, evaluation.trajectory
+        stretches, course = evaluation.stretches, evaluation.course
         each = np.eye(len(stretches))
-        steps = stretch_steps(trajectory)
-        starts = np.arange(0, trajectory.steps, steps)
-        ends = np.minimum(starts + steps, trajectory.steps)
+        steps = stretch_steps(course)
+        starts = np.arange(0, course.steps, steps)
+        ends = np.minimum(starts + steps, course.steps)
         (bill, reference_bill), (emissions, reference_emissions) = (
             (played.sum(1), reference.sum(1)) for played, reference in (stretches.bill, stretches.emissions)
         )
         return cls(
-            months=tuple(MONTHS[trajectory.month[(a + b) // 2] - 1] for a, b in zip(starts, ends, strict=True)),
-            hours=np.asarray((ends - starts) * trajectory.seconds_per_time_step / 3600.0, np.float64),
+            months=tuple(MONTHS[course.month[(a + b) // 2] - 1] for a, b in zip(starts, ends, strict=True)),
+            hours=np.asarray((ends - starts) * course.seconds_per_time_step / 3600.0, np.float64),
             terms=stretches.terms(each),
             scores=stretches.scores(each),
             bill=bill,
@@ -62,16 +63,16 @@ class Seasons:
         )
 
 
-def stretch_steps(trajectory: Trajectory) -> int:
+def stretch_steps(course: Course) -> int:
     """Time steps in a stretch."""
-    return max(1, round(HOURS_A_STRETCH * 3600.0 / trajectory.seconds_per_time_step))
+    return max(1, round(HOURS_A_STRETCH * 3600.0 / course.seconds_per_time_step))
 
 
 def seasons_picture(cast: Cast, prefix: str) -> Picture | Absent:
     """See the module's docstring; ``prefix`` stands before the file's name."""
     evaluation = cast.evaluation
     if len(evaluation.stretches) < 2:
-        hours = evaluation.trajectory.steps * evaluation.trajectory.seconds_per_time_step / 3600.0
+        hours = evaluation.course.steps * evaluation.course.seconds_per_time_step / 3600.0
         return Absent(
             f"The window has {number(hours, 0)} hours, no more than one stretch of {HOURS_A_STRETCH}, which is how "
             "CityLearn takes a month: there is nothing to break down."

@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from rllib_citylearn.evaluation.comparison import NO_CONTROL, Contender
+from rllib_citylearn.evaluation.comparison import NO_CONTROL
+from rllib_citylearn.evaluation.contender import Contender
 from rllib_citylearn.evaluation.departures import TOLERANCE, DepartureTable
-from rllib_citylearn.evaluation.report.cast import Cast, served
+from rllib_citylearn.evaluation.report.cast import Cast
 from rllib_citylearn.evaluation.report.document import Absent, Picture
 from rllib_citylearn.evaluation.report.style import INK, Size, dress, new_figure
-from rllib_citylearn.evaluation.report.words import amount, counted, listed, percent, shortened
 from rllib_citylearn.evaluation.trajectory import FloatArray
+from rllib_citylearn.evaluation.words import amount, counted, listed, percent, shortened
 
 MOST_BARS = 12
 """How many contenders are drawn; the table of totals has all of them."""
@@ -62,7 +63,7 @@ def service_picture(cast: Cast, prefix: str) -> Picture | Absent:
 def _bars(axes: Any, cast: Cast, drawn: list[Contender], size: Size) -> None:
     dress(axes, "Departures with the required charge (%)", grid="x")
     for place, contender in enumerate(drawn):
-        share = 100.0 * (served(contender) or 0.0)
+        share = 100.0 * (contender.served() or 0.0)
         axes.barh(place, share, height=0.62, color=cast.look(contender).colour)
         axes.text(124.0, place, f"{share:.1f}", va="center", ha="right", fontsize=size.small_pt, color=INK)
     names = [shortened(cast.label(c), 14 if size.narrow else 24) for c in drawn]
@@ -91,7 +92,7 @@ def _caption(cast: Cast, serving: list[Contender]) -> str:
     table = about.shown.departures
     assert table is not None
     missing = missing_kwh(table)
-    met, short = served(about), missing[missing > 0.0]
+    met, short = about.served(), missing[missing > 0.0]
     text = (
         f"Under {cast.label(about)} {percent(met)} of {counted(len(missing), 'departure')} leave with the charge that was "
         "asked for"
@@ -104,6 +105,6 @@ def _caption(cast: Cast, serving: list[Contender]) -> str:
     text += "."
     idle = cast.community.contender(NO_CONTROL)
     if idle is not None and idle in serving and about is not idle:
-        text += f" Without control it is {percent(served(idle))}, since no car is charged"
+        text += f" Without control it is {percent(idle.served())}, since no car is charged"
         text += ", which is why no line is drawn for it." if cast.lines else "."
     return text

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from rllib_citylearn.evaluation.days import Days
 from rllib_citylearn.evaluation.report.cast import Cast
 from rllib_citylearn.evaluation.report.document import Picture
-from rllib_citylearn.evaluation.report.figures.time_axis import Days, mark_days, peak_week, step
+from rllib_citylearn.evaluation.report.figures.time_axis import describe, mark_days, peak_week, step
 from rllib_citylearn.evaluation.report.style import INK, Look, Size, dress, legend, new_figure, stroke
-from rllib_citylearn.evaluation.report.words import amount, listed, moves
 from rllib_citylearn.evaluation.trajectory import FloatArray
+from rllib_citylearn.evaluation.words import amount, listed, moves
 
 UNCONTROLLED = "no control"
 """What legends call the load that CityLearn's KPIs compare with."""
@@ -19,19 +20,15 @@ Line = tuple[str, FloatArray, Look]
 
 def district_loads(cast: Cast) -> list[Line]:
     """Name, district load ``[T]`` kW and look: without control first, then those that pictures with lines show."""
-    trajectory = cast.evaluation.trajectory
-    lines = [(UNCONTROLLED, trajectory.district_kw(trajectory.no_control_net_kwh), cast.looks["no-control"])]
-    for contender in cast.lines:
-        played = contender.shown.trajectory
-        load = played.district_kw(played.net_electricity_consumption_kwh)
-        lines.append((cast.label(contender), load, cast.look(contender)))
+    lines = [(UNCONTROLLED, cast.evaluation.course.no_control_kw, cast.looks["no-control"])]
+    lines += [(cast.label(contender), contender.shown.course.net_kw, cast.look(contender)) for contender in cast.lines]
     return lines
 
 
 def week_picture(cast: Cast, prefix: str) -> Picture:
     """See the module's docstring; ``prefix`` stands before the file's name."""
-    trajectory = cast.evaluation.trajectory
-    days, lines = peak_week(trajectory), district_loads(cast)
+    course = cast.evaluation.course
+    days, lines = peak_week(course), district_loads(cast)
 
     def draw(size: Size) -> Any:
         figure = new_figure(size, 290 if size.narrow else 340)
@@ -41,14 +38,14 @@ def week_picture(cast: Cast, prefix: str) -> Picture:
         thin = 0.7 if size.narrow else 1.0
         for _, load, look in lines:
             step(axes, days, load, **{**look.line, "linewidth": thin * look.width})
-        mark_days(axes, trajectory, days)
+        mark_days(axes, course, days)
         legend(figure, [(name, stroke(look)) for name, _, look in lines], size)
         return figure
 
     return Picture(
         name=f"{prefix}week",
         title="The week with the highest load",
-        caption=_caption(lines, days, days.describe(trajectory)),
+        caption=_caption(lines, days, describe(course, days)),
         alt=f"Lines of the district's net load over seven days under {listed([name for name, *_ in lines])}.",
         draw=draw,
     )

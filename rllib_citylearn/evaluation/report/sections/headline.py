@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from rllib_citylearn.baselines import BASELINES
-from rllib_citylearn.evaluation.comparison import NO_CONTROL, Contender
-from rllib_citylearn.evaluation.report.cast import Cast, served
+from rllib_citylearn.evaluation.comparison import NO_CONTROL
+from rllib_citylearn.evaluation.contender import Contender
+from rllib_citylearn.evaluation.means import mean_reference, mean_totals
+from rllib_citylearn.evaluation.report.cast import Cast
 from rllib_citylearn.evaluation.report.document import Block, Paragraph, Strong, Text, Tile, Tiles
-from rllib_citylearn.evaluation.report.means import mean_reference, mean_totals
-from rllib_citylearn.evaluation.report.words import amount, change, number, percent
 from rllib_citylearn.evaluation.totals import Totals
+from rllib_citylearn.evaluation.words import amount, change, number, percent
 
 _TILED = (("bill", "", "cost"), ("emissions", " kg", "carbon_kg"), ("highest peak", " kW", "peak_kw"))
 """Totals among the numbers that count: what they are called, their unit, and the attribute of ``Totals``."""
@@ -43,7 +44,7 @@ def _sentence(cast: Cast) -> Text:
         text += ", which serves nobody"
     rule = cast.rule
     if best.name not in BASELINES and rule is not None and rule.score is not None:
-        kind = "the best rule that serves drivers" if served(rule) is not None else "the best rule"
+        kind = "the best rule that serves drivers" if rule.served() is not None else "the best rule"
         text += f"; {kind}, {cast.label(rule)}, scores {number(rule.score, 3)}"
         if cast.planner is not None and cast.planner.score is not None:
             text += f", model predictive control ({cast.label(cast.planner)}) {number(cast.planner.score, 3)}"
@@ -65,7 +66,7 @@ def _against_plug_in(cast: Cast) -> tuple[str, ...]:
         f" Against use on arrival ({cast.label(usual)}) its bill changes by {change(ours.cost, theirs.cost)} and its "
         f"highest peak by {change(ours.peak_kw, theirs.peak_kw)}"
     )
-    met, usually = served(best), served(usual)
+    met, usually = best.served(), usual.served()
     if met is not None and usually is not None:
         alike = percent(met) == percent(usually)
         text += f", with {percent(met)} of departures met {'by both' if alike else f'instead of {percent(usually)}'}"
@@ -85,15 +86,11 @@ def _tiles(cast: Cast) -> tuple[Tiles, ...]:
         if interval is not None:
             remark = f"95% interval {number(interval.low, 3)} to {number(interval.high, 3)}; no control is 1"
         tiles.append(Tile(number(best.score, 3), "score", remark))
-    for name, unit, attribute in (
-        ("bill", "", "cost"),
-        ("emissions", " kg", "carbon_kg"),
-        ("highest peak", " kW", "peak_kw"),
-    ):
+    for name, unit, attribute in _TILED:
         value, over = getattr(totals, attribute), getattr(reference, attribute)
         if over > 0.0:
             tiles.append(Tile(change(value, over), name, f"{amount(value)}{unit} instead of {amount(over)}{unit} {against}"))
-    met = served(best)
+    met = best.served()
     if met is not None:
         tiles.append(Tile(percent(met), "departures met", "vehicles that left with the charge asked for"))
     share = cast.community.share_of_possible(best.name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rllib_citylearn.evaluation.report.cast import Cast
 from rllib_citylearn.evaluation.report.document import Cell, Row, Table
 from rllib_citylearn.evaluation.report.figures.seasons import Seasons
-from rllib_citylearn.evaluation.report.words import amount, change, number
+from rllib_citylearn.evaluation.words import amount, change, number
 
 
 def months_table(cast: Cast) -> Table:

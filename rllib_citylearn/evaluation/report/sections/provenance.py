@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from rllib_citylearn.env.config import CITYLEARN, FAST
+from rllib_citylearn.evaluation.course import Course
 from rllib_citylearn.evaluation.evaluation import Evaluation
 from rllib_citylearn.evaluation.report.cast import Cast
 from rllib_citylearn.evaluation.report.document import Block, Bullets, Code, Command, Paragraph, Strong, Text
 from rllib_citylearn.evaluation.report.setting import Setting, inline
-from rllib_citylearn.evaluation.report.words import MONTHS, WEEKDAYS, listed, number
-from rllib_citylearn.evaluation.trajectory import Trajectory
+from rllib_citylearn.evaluation.words import MONTHS, WEEKDAYS, listed, number
 
 _SIMULATED: Mapping[str, Text] = {
     CITYLEARN: ("CityLearn itself simulated (engine ", Code(CITYLEARN), "). "),
@@ -27,7 +27,7 @@ def provenance_blocks(casts: Sequence[Cast], setting: Setting) -> tuple[Block, .
         facts += [(Strong(f"data {name}"), ": ", Code(inline(value))) for name, value in data.items()]
     else:
         facts.append((Strong("data"), ": ", Code(inline(data))))
-    facts.append((Strong("time"), f": {span(casts[0].evaluation.trajectory)}"))
+    facts.append((Strong("time"), f": {span(casts[0].evaluation.course)}"))
     facts.append((Strong("random seeds"), f": {listed([str(seed) for seed in sorted({e.seed for e in evaluations})])}"))
     facts.append((Strong("versions"), f": {', '.join(f'{name} {number}' for name, number in setting.versions.items())}"))
     for full, short in casts[0].labels.items():
@@ -42,20 +42,20 @@ def training_facts(training: Mapping[str, object]) -> Bullets:
     return Bullets(tuple((Strong(name.replace("_", " ")), f": {_fact(value)}") for name, value in short.items()))
 
 
-def span(trajectory: Trajectory) -> str:
+def span(course: Course) -> str:
     """Which time of the data it is; data sets have months and days of the week, but no years."""
-    first, last = trajectory.window
-    days = trajectory.steps / trajectory.steps_per_day
-    minutes = number(trajectory.seconds_per_time_step / 60.0, 0)
+    first, last = course.window
+    days = course.steps / course.steps_per_day
+    minutes = number(course.seconds_per_time_step / 60.0, 0)
     return (
         f"time steps {first} to {last} of the data, {number(days, 1)} days in steps of {minutes} minutes, from "
-        f"{_moment(trajectory, 0)} to {_moment(trajectory, trajectory.steps - 1)} (the data names no years)"
+        f"{_moment(course, 0)} to {_moment(course, course.steps - 1)} (the data names no years)"
     )
 
 
-def _moment(trajectory: Trajectory, row: int) -> str:
-    day = WEEKDAYS[trajectory.day_type[row] - 1]
-    return f"{day} in {MONTHS[trajectory.month[row] - 1]}, hour {trajectory.hour[row]}"
+def _moment(course: Course, row: int) -> str:
+    day = WEEKDAYS[course.day_type[row] - 1]
+    return f"{day} in {MONTHS[course.month[row] - 1]}, hour {course.hour[row]}"
 
 
 def _simulated(evaluations: Sequence[Evaluation]) -> Text:

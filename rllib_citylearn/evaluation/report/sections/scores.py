@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rllib_citylearn.evaluation.bootstrap import FEWEST
-from rllib_citylearn.evaluation.comparison import BOUND, NO_CONTROL, Contender, Difference
-from rllib_citylearn.evaluation.report.cast import Cast, served
+from rllib_citylearn.evaluation.bootstrap import FEWEST, Interval
+from rllib_citylearn.evaluation.comparison import BOUND, NO_CONTROL, Difference
+from rllib_citylearn.evaluation.contender import Contender
+from rllib_citylearn.evaluation.report.cast import Cast
 from rllib_citylearn.evaluation.report.document import Block, Bullets, Cell, Paragraph, Row, Strong, Table, Text
-from rllib_citylearn.evaluation.report.words import NO_VALUE, clean, condensed, counted, listed, number, percent, signed
+from rllib_citylearn.evaluation.stretches import TERMS
 from rllib_citylearn.evaluation.table import COLUMNS
+from rllib_citylearn.evaluation.words import NO_VALUE, clean, condensed, counted, listed, number, percent, signed
 
 NO_INTERVAL = f"No intervals: they take at least {FEWEST} stretches of 730 hours, and this window has fewer."
 
@@ -23,6 +25,8 @@ def kpi_blocks(cast: Cast) -> tuple[Block, ...]:
         ),
         kpi_table(cast),
     ]
+    intervals = interval_table(cast)
+    blocks += [] if intervals is None else [intervals]
     remarks = missing_remarks(cast)
     return (*blocks, *([Bullets(tuple(remarks))] if remarks else []))
 
@@ -34,7 +38,7 @@ def kpi_table(cast: Cast) -> Table:
     title = "score (95% interval)" if drawn else "score"
     columns: list[tuple[str, Sequence[str | Cell]]] = [(title, [_score(c) for c in ranked])]
     if any(c.shown.departures is not None for c in ranked):
-        columns.append(("departures met", [percent(served(c)) for c in ranked]))
+        columns.append(("departures met", [percent(c.served()) for c in ranked]))
     if any(len(c.all) > 1 for c in ranked):
         columns.append(("worst run", [number(c.worst, 3) for c in ranked]))
     if cast.community.contender(BOUND) is not None:
@@ -46,6 +50,17 @@ def kpi_table(cast: Cast) -> Table:
         for place, c in enumerate(ranked)
     )
     return Table("KPIs over no control", ("policy", *(title for title, _ in columns)), rows)
+
+
+def interval_table(cast: Cast) -> Table | None:
+    """95% intervals of the score and its terms; None where nobody has one."""
+    found = [(c, {"score": c.interval, **c.term_intervals}) for c in cast.community.ranked if c.name != NO_CONTROL]
+    rows = [
+        Row(cast.label(c), tuple(_ends(interval) for interval in intervals.values()), strong=c in cast.policies)
+        for c, intervals in found
+        if any(interval is not None for interval in intervals.values())
+    ]
+    return Table("95% intervals of the score and its terms", ("policy", "score", *TERMS), tuple(rows)) if rows else None
 
 
 def missing_remarks(cast: Cast) -> list[Text]:
@@ -64,15 +79,14 @@ def missing_remarks(cast: Cast) -> list[Text]:
         remarks.append(NO_INTERVAL)
     else:
         remarks.append(
-            "Intervals: bootstrap over stretches of 730 hours, random seeds and training runs, paired between policies."
+            "Intervals (95%) of the score and its terms: bootstrap over stretches of 730 hours, random seeds and training "
+            "runs, paired between policies."
         )
     bound = community.contender(BOUND)
     if bound is None:
         remarks.append(f"The share of the possible is not known, because perfect foresight ({BOUND}) did not take part.")
-    elif bound.score is None:
-        remarks.append("There is no share of the possible, because perfect foresight has no score.")
-    elif bound.score >= 1.0:
-        remarks.append("There is no share of the possible, because perfect foresight saves nothing here.")
+    elif community.no_share is not None:
+        remarks.append(community.no_share)
     runs = max(len(contender.all) for contender in community.contenders)
     if runs > 1:
         remarks.append(
@@ -124,15 +138,15 @@ def difference_table(cast: Cast, base: Contender) -> Table:
 
 def community_words(cast: Cast) -> Text:
     """Whom this is about."""
-    trajectory = cast.evaluation.trajectory
-    first, last = trajectory.window
-    days = trajectory.steps / trajectory.steps_per_day
-    names = condensed([clean(name) for name in trajectory.buildings])
+    course = cast.evaluation.course
+    first, last = course.window
+    days = course.steps / course.steps_per_day
+    names = condensed([clean(name) for name in course.buildings])
     seeds = cast.community.seeds
     seeded = f"random {'seed' if len(seeds) == 1 else 'seeds'} {listed([str(seed) for seed in seeds])}"
     note = f" {cast.community.note}" if cast.community.note else ""
     return (
-        f"{counted(len(trajectory.buildings), 'building')} ({names}), time steps {first} to {last} "
+        f"{counted(len(course.buildings), 'building')} ({names}), time steps {first} to {last} "
         f"({number(days, 1)} days), {seeded}.{note}"
     )
 
@@ -141,7 +155,11 @@ def _score(contender: Contender) -> str | Cell:
     score, interval = number(contender.score, 3), contender.interval
     if contender.name == NO_CONTROL or interval is None:
         return score
-    return Cell(score, f"{number(interval.low, 3)} to {number(interval.high, 3)}")
+    return Cell(score, _ends(interval))
+
+
+def _ends(interval: Interval | None) -> str:
+    return NO_VALUE if interval is None else f"{number(interval.low, 3)} to {number(interval.high, 3)}"
 
 
 def _drawn(difference: Difference) -> tuple[str, str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from rllib_citylearn.evaluation.comparison import NO_CONTROL, Contender
-from rllib_citylearn.evaluation.report.cast import Cast, served
+from rllib_citylearn.evaluation.comparison import NO_CONTROL
+from rllib_citylearn.evaluation.contender import Contender
+from rllib_citylearn.evaluation.means import mean_comfort, mean_missing_kwh, mean_reference, mean_totals
+from rllib_citylearn.evaluation.report.cast import Cast
 from rllib_citylearn.evaluation.report.document import Block, Cell, Paragraph, Row, Table
-from rllib_citylearn.evaluation.report.means import mean_comfort, mean_missing_kwh, mean_reference, mean_totals
-from rllib_citylearn.evaluation.report.words import amount, change, percent, signed
 from rllib_citylearn.evaluation.totals import Totals
+from rllib_citylearn.evaluation.words import amount, change, percent, signed
 
 MEASURES = {
     "bill (currency)": "cost",
@@ -29,7 +30,6 @@ def totals_blocks(cast: Cast) -> tuple[Block, ...]:
         ),
         totals_table(cast),
     ]
-    trajectory = cast.evaluation.trajectory
     if cast.serves:
         usual = cast.plug_in
         if usual is not None:
@@ -42,7 +42,7 @@ def totals_blocks(cast: Cast) -> tuple[Block, ...]:
             ]
     if all(c.shown.comfort is None for c in cast.community.contenders):
         blocks.append(Paragraph("No indoor temperature is simulated, so there is nothing to say of comfort."))
-    if not (trajectory.no_control_net_kwh.sum(1) > 0.0).any():
+    if not (cast.evaluation.course.no_control_kw > 0.0).any():
         blocks.append(
             Paragraph(
                 "Without control the district never draws from the grid: its peaks are its smallest exports, with a minus."
@@ -80,7 +80,7 @@ def totals_table(cast: Cast) -> Table:
 def plug_in_table(cast: Cast, usual: Contender) -> Table:
     """Changes from use on arrival."""
     theirs = mean_totals(usual)
-    met, missing = served(usual), mean_missing_kwh(usual)
+    met, missing = usual.served(), mean_missing_kwh(usual)
     columns = ["policy", *MEASURES, *(["departures met (points)", "missing (kWh)"] if met is not None else [])]
     rows = []
     for contender in cast.community.ranked:
@@ -88,7 +88,7 @@ def plug_in_table(cast: Cast, usual: Contender) -> Table:
             continue
         ours = mean_totals(contender)
         cells = [change(getattr(ours, attribute), getattr(theirs, attribute)) for attribute in MEASURES.values()]
-        own_met, own_missing = served(contender), mean_missing_kwh(contender)
+        own_met, own_missing = contender.served(), mean_missing_kwh(contender)
         if met is not None and missing is not None and own_met is not None and own_missing is not None:
             cells += [signed(100.0 * (own_met - met), 1), signed(own_missing - missing, 1)]
         rows.append(Row(cast.label(contender), tuple(cells), strong=contender in cast.policies))
@@ -101,7 +101,7 @@ def _cell(totals: Totals, over: Totals | None, attribute: str) -> str | Cell:
 
 
 def _service(contender: Contender | None) -> list[str | Cell]:
-    met, missing = (None, None) if contender is None else (served(contender), mean_missing_kwh(contender))
+    met, missing = (None, None) if contender is None else (contender.served(), mean_missing_kwh(contender))
     return [
         "not evaluated" if contender is None else percent(met),
         "not evaluated" if contender is None else amount(missing),

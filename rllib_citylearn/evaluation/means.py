@@ -7,7 +7,7 @@ from dataclasses import fields
 
 import numpy as np
 
-from rllib_citylearn.evaluation.comparison import Contender
+from rllib_citylearn.evaluation.contender import Contender
 from rllib_citylearn.evaluation.totals import Totals
 
 
