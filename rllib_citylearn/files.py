@@ -130,6 +130,19 @@ def _lock(descriptor: int, *, wait: bool = True) -> bool:
     return True
 
 
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock file ``path`` while the block runs; whoever wants it meanwhile waits.
+
+    Raises:
+        OSError: there is none and it can't be made.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        _lock(file.fileno())  # released by the system when the file is closed, even if the process is killed
+        yield
+
+
 def sha256(path: Path) -> str:
     """The SHA-256 of a file's content, in hexadecimal."""
     digest = hashlib.sha256()

@@ -73,10 +73,13 @@ def run(args: argparse.Namespace) -> int:
     """
     from rllib_citylearn.evaluation.compare import ContenderSpec, compare
     from rllib_citylearn.evaluation.comparison_table import comparison_table
+    from rllib_citylearn.evaluation.provenance import origin_of
     from rllib_citylearn.evaluation.report import write_report
 
     runs = _runs(args.contenders)
-    training = Training.of(args)
+    training = Training.of(args, runs)
+    for spec in (spec for specs in runs.values() for spec in specs):
+        origin_of(spec)  # what can't be read is refused before anything is trained
     seeds: list[int | None] = [None] if args.seeds is None else [*seeds_of("--seeds", args.seeds)]
     place = Place.of(args)
     described = place.source.describe()
@@ -102,7 +105,7 @@ def run(args: argparse.Namespace) -> int:
             left_out=left_out,
         )
     except EngineError as error:
-        raise hint_at_citylearn(error) from error
+        raise hint_at_citylearn(error, place.engine) from error
     options = ("data", "buildings", "held-out", "window", "seeds", "engine", *TRAINING_OPTIONS, "json", "out")
     command = command_line("compare", args, args.contenders, options)
     write_result(args.json, {"command": command, "data": described, "engine": place.engine, **comparison.to_dict()})

@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
     from rllib_citylearn.evaluation.table import kpi_table
 
     names = list(dict.fromkeys([args.policy, *_beside(args)]))
-    training = Training.of(args)
+    training = Training.of(args, names)
     if len(training.seeds) > 1:
         raise ConfigError("--training-seeds has several seeds, of which evaluate shows one; use `compare`, or give one.")
     specs = [spec_for(name) for name in names if name not in LEARNED]
@@ -108,7 +108,7 @@ def run(args: argparse.Namespace) -> int:
             trajectories=False,
         )
     except EngineError as error:
-        raise hint_at_citylearn(error) from error
+        raise hint_at_citylearn(error, place.engine) from error
     note = standing_notes(relations)
     comparison = Comparison.of(evaluations, note=note, relations=relations)
     (community,) = comparison.communities
@@ -140,7 +140,7 @@ def _beside(args: argparse.Namespace) -> list[str]:
     for name in names:
         if name not in BASELINES:
             raise ConfigError(
-                f"--beside has {name!r}, which is no baseline; the baselines are {', '.join(BASELINES)}. Use `compare` for "
-                "several policies."
+                f"--beside has {name!r}; it takes the baselines {', '.join(BASELINES)}. Use `compare` for several policies "
+                "and learning baselines."
             )
     return names

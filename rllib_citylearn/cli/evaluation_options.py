@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rllib_citylearn.env.config import CITYLEARN
 from rllib_citylearn.errors import ConfigError, EngineError
 
 if TYPE_CHECKING:
@@ -88,9 +89,11 @@ class Place:
         return None if text is None else tuple(select_buildings(text, list(self.names)))
 
 
-def hint_at_citylearn(error: EngineError) -> EngineError:
-    """The same error with the option that helps."""
-    return EngineError(f"{error} On this command line, --engine citylearn chooses CityLearn itself.")
+def hint_at_citylearn(error: EngineError, engine: str) -> EngineError:
+    """The same error, with the option that helps where it says that CityLearn itself would."""
+    if engine == CITYLEARN or f"engine '{CITYLEARN}'" not in str(error):
+        return error
+    return EngineError(f"{error} On this command line, --engine {CITYLEARN} chooses it.")
 
 
 def command_line(name: str, args: argparse.Namespace, words: Sequence[str], options: Sequence[str]) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rllib_citylearn.baselines.learned import LEARNED
+from rllib_citylearn.env.limits import is_seed
 from rllib_citylearn.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -43,12 +44,14 @@ def seeds_of(option: str, text: str) -> list[int]:
     """Seeds that an option lists.
 
     Raises:
-        ConfigError: something that is no whole number, or one twice.
+        ConfigError: something that is no seed, or one twice.
     """
     words = [word.strip() for word in text.split(",")]
     if not all(word.isascii() and word.isdecimal() for word in words):
         raise ConfigError(f"{option} is {text!r}; give whole numbers from 0 on, separated by commas, for example 2022,2023.")
     seeds = [int(word) for word in words]
+    if not all(map(is_seed, seeds)):
+        raise ConfigError(f"{option} is {text!r}; give whole numbers below 2,147,483,648.")
     if len(set(seeds)) < len(seeds):
         raise ConfigError(f"{option} is {text!r}; give each seed once.")
     return seeds
@@ -67,12 +70,22 @@ class Training:
     seeds: Sequence[int]
 
     @classmethod
-    def of(cls, args: argparse.Namespace) -> Training:
+    def of(cls, args: argparse.Namespace, names: Iterable[str]) -> Training:
         """From the arguments.
 
+        Args:
+            args: as parsed.
+            names: what is to be evaluated.
+
         Raises:
-            ConfigError: seeds that are none, or no time.
+            ConfigError: seeds that are none, no time, or options with nobody to train.
         """
+        given = [option for option in TRAINING_OPTIONS if getattr(args, option.replace("-", "_")) is not None]
+        if given and not any(name in LEARNED for name in names):
+            raise ConfigError(
+                f"--{given[0]} is for learning baselines ({', '.join(LEARNED)}), and none is named; name one, or leave the "
+                "option out."
+            )
         minutes = MINUTES if args.training_minutes is None else args.training_minutes
         if not (math.isfinite(minutes) and minutes > 0):
             raise ConfigError(f"--training-minutes is {minutes:g}; give training a time above 0.")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from textwrap import fill
 
-from rllib_citylearn.evaluation.bootstrap import FEWEST
 from rllib_citylearn.evaluation.comparison import CommunityComparison, Comparison
 from rllib_citylearn.evaluation.contender import Contender
 from rllib_citylearn.evaluation.labels import labels_of
@@ -109,8 +108,7 @@ def _remarks(community: CommunityComparison, labels: Mapping[str, str]) -> list[
     contenders = community.contenders
     lines = [f"{c.name}: {c.reason}" for c in contenders if c.reason is not None]
     lines += [f"{name} did not take part: {reason}" for name, reason in community.refused]
-    if all(contender.interval is None for contender in contenders):
-        lines.append(f"No intervals: they take at least {FEWEST} stretches of 730 hours.")
+    lines += [f"{r[0].upper()}{r[1:]}." for r in dict.fromkeys(c.no_interval for c in contenders) if r is not None]
     lines += [community.no_share] if community.no_share is not None else []
     lines.append("Bill, CO2, kWh and kW are the district's, in the data's currency; all other numbers are over no control.")
     if any(e.departures is not None for c in contenders for e in c.all):

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from rllib_citylearn.evaluation.bootstrap import Interval, drawn_terms
+from rllib_citylearn.evaluation.bootstrap import FEWEST, Interval, drawn_terms
 from rllib_citylearn.evaluation.evaluation import Evaluation
 from rllib_citylearn.evaluation.relation import Relation
 from rllib_citylearn.evaluation.stretches import TERMS, score_of
@@ -71,6 +71,15 @@ class Contender:
             return None
         scores = score_of(self.drawn_terms)
         return scores if np.isfinite(scores).all() else None
+
+    @property
+    def no_interval(self) -> str | None:
+        """Why a score has no interval, in words; None where it has one, or there is no score."""
+        if self.score is None or self.draws is not None:
+            return None
+        if self.drawn_terms is None:
+            return f"intervals take at least {FEWEST} stretches of 730 hours, and this window has fewer"
+        return "among the made-up years of the bootstrap are some without a finite score, so that there is no interval"
 
     @property
     def interval(self) -> Interval | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +33,15 @@ class TrainedOn:
 
 @dataclass(frozen=True)
 class Origin:
-    """What a policy was trained on; no community where it doesn't say."""
+    """What a policy was trained on.
+
+    Attributes:
+        communities: none where the policy doesn't say.
+        effort: how long it was trained and how far it got, in words; empty where the policy doesn't say.
+    """
 
     communities: tuple[TrainedOn, ...]
+    effort: str = ""
 
 
 def origin_of(spec: ControllerSpec) -> Origin | None:
@@ -57,8 +63,13 @@ def origin_of(spec: ControllerSpec) -> Origin | None:
         agents = [] if community is None else [agent.name for agent in community.agents]
         return recorded_origin(read_run(Path(spec.path)), agents)
     if isinstance(spec, LearnedSpec):
-        task = read_record(Path(spec.folder))["task"]
-        return recorded_origin(task, task["buildings"])
+        record = read_record(Path(spec.folder))
+        task, reached = record["task"], record["reached"]
+        effort = (
+            f"{task['minutes']:g} minutes with seed {task['seed']}, {reached['env_steps']:,} hours played, "
+            f"{reached['updates']:,} gradient steps"
+        )
+        return replace(recorded_origin(task, task["buildings"]), effort=effort)
     if isinstance(spec, BaselineSpec):
         return None
     return Origin(())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +27,16 @@ class Relation:
     Attributes:
         kind: ``NOT_TRAINED``, ``IN_SAMPLE``, ``HELD_OUT``, ``PARTLY``, ``OTHER_TIME``, ``OTHER_DATA`` or ``UNKNOWN``.
         clause: the same in words, to follow the policy's name.
+        effort: how long it was trained and how far it got, in words; empty where that is not known.
     """
 
     kind: str
     clause: str
+    effort: str = ""
 
     def to_dict(self) -> dict[str, str]:
         """JSON-ready."""
-        return {"kind": self.kind, "clause": self.clause}
+        return {"kind": self.kind, "clause": self.clause, "effort": self.effort}
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,11 @@ def relation(origin: Origin | None, judged: Judged) -> Relation:
     """How a policy of that origin relates to what it is judged on; None is a controller that was not trained."""
     if origin is None:
         return Relation(NOT_TRAINED, "was not trained")
+    found = _relation(origin, judged)
+    return replace(found, effort=origin.effort)
+
+
+def _relation(origin: Origin, judged: Judged) -> Relation:
     if not origin.communities:
         return Relation(UNKNOWN, "does not say what it was trained on")
     same = [one for one in origin.communities if _same(one, judged.data)]
@@ -94,12 +101,16 @@ def relation(origin: Origin | None, judged: Judged) -> Relation:
 
 def combined(relations: Sequence[Relation]) -> Relation:
     """Of several training runs of the same policy."""
-    different = list(dict.fromkeys(relations))
+    different = list(dict.fromkeys(replace(one, effort="") for one in relations))
     if len(different) == 1:
-        return different[0]
-    clauses = "; ".join(f"run {place} {one.clause}" for place, one in enumerate(relations, 1))
+        return replace(different[0], effort="; ".join(one.effort for one in relations if one.effort))
+    clauses = "; ".join(f"run {place} {one.clause}{_told(one)}" for place, one in enumerate(relations, 1))
     kinds = {one.kind for one in different}
     return Relation(kinds.pop() if len(kinds) == 1 else UNKNOWN if UNKNOWN in kinds else PARTLY, f"differs: {clauses}")
+
+
+def _told(one: Relation) -> str:
+    return f" ({one.effort})" if one.effort else ""
 
 
 def _within(seen: Sequence[tuple[set[str], Window | None]], judged: Judged) -> Relation:

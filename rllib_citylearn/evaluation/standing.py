@@ -27,7 +27,7 @@ def standing_notes(relations: Mapping[str, Relation], *, held_out: bool = False)
         held_out: whether the caller named these buildings as held out (``compare --held-out``).
     """
     trained = {name: one for name, one in relations.items() if one.kind != NOT_TRAINED}
-    notes = [f"{name} {one.clause}." for name, one in trained.items()]
+    notes = [f"{name} {one.clause}{': ' if one.effort else ''}{one.effort}." for name, one in trained.items()]
     if not trained:
         notes.append("Nothing was trained: rules and planners learn nothing from data.")
     elif len(trained) < len(relations):

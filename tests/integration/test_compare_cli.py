@@ -156,6 +156,8 @@ def test_a_learner_that_cannot_be_trained_does_not_stop_the_others(
         (("bau", "--seeds", "1,1"), "each seed once"),
         (("rllib-ppo", "--training-seeds", "0,0"), "each seed once"),
         (("rllib-ppo", "--training-minutes", "0"), "a time above 0"),
+        (("rllib-ppo", "--training-seeds", "4294967296"), "below 2,147,483,648"),
+        (("bau", "--training-minutes", "3"), "none is named"),
         (("rllib-pro",), "Did you mean 'rllib-ppo'"),
         (("bau", "--buildings", "1-3", "--held-out", "3-4"), "share Building_3"),
         (("bau", "--held-out", "1-17"), "takes all buildings"),

@@ -15,6 +15,7 @@ from rllib_citylearn.baselines.learned import LearnedSpec, citylearn_family, tra
 from rllib_citylearn.baselines.learned.citylearn_family import trained_agent
 from rllib_citylearn.baselines.learned.citylearn_state import ARRAYS, write_state
 from rllib_citylearn.baselines.learned.record import RECORD
+from rllib_citylearn.datasets.synthetic import SyntheticSpec, make_community
 from rllib_citylearn.env.citylearn_env import make_citylearn_env
 from rllib_citylearn.errors import CheckpointError, ConfigError, TrainingError
 from rllib_citylearn.evaluation import evaluate
@@ -171,3 +172,10 @@ def test_marlisa_needs_a_building_a_round(data: Path, tmp_path: Path) -> None:
         train_learned(
             "citylearn-marlisa", schema=data, buildings=["Building_1"], seed=0, minutes=1.0, folder=tmp_path / "marlisa"
         )
+
+
+def test_marlisa_needs_buildings_that_are_alike(tmp_path: Path) -> None:
+    spec = SyntheticSpec(buildings=4, days=3, seed=3, vehicle_share=0.5, tank_share=0.5)
+    unlike = make_community(spec, tmp_path / "unlike")
+    with pytest.raises(ConfigError, match="do not observe and control the same"):
+        train_learned("citylearn-marlisa", schema=unlike, seed=0, minutes=1.0, folder=tmp_path / "marlisa")

@@ -118,7 +118,7 @@ def test_the_record_says_how_far_it_got_and_which_policy_was_kept(name: str, lea
     reached = json.loads((Path(learnt[name][0].folder) / "learned.json").read_text())["reached"]
     assert reached["env_steps"] >= 2 * 32
     assert reached["updates"] >= 2
-    assert "team reward" in reached["reward"]
+    assert "what it earned itself and what the district earned" in reached["reward"]
     history = reached["validations"]
     assert history[0]["updates"] == 0
     assert history[-1]["updates"] == reached["updates"]

@@ -92,12 +92,13 @@ def test_a_training_is_a_folder_with_a_record_and_a_spec_acts_from_it(family: Fa
         "random_seed": 2022,
         "minutes": 0.5,
         "versions": {},
+        "revision": trainer.REVISION,
     }
     assert record["task"]["settings"] == LEARNED["rllib-ppo"].settings
     assert {"numpy", "torch", "ray", "citylearn"} <= set(record["task"]["versions"])
     assert record["reached"]["env_steps"] == 5
     assert record["reached"]["updates"] == 3
-    assert record["reached"]["wall_s"] >= 0
+    assert {"training_s", "wall_s", "reward", "policy"} <= set(record["reached"])
     spec = LearnedSpec("rllib-ppo", str(folder))
     assert pickle.loads(pickle.dumps(spec)) == spec
     assert spec.make().text == "1"
@@ -231,3 +232,29 @@ def _task(window: tuple[int, int]) -> Task:
 def test_the_record_of_a_task_does_not_hang_on_where_the_data_lie(data: Path) -> None:
     task = trainer._task("rllib-ppo", data / "schema.json", None, None, 0, 1.0, None)
     assert str(data) not in json.dumps(task.record)
+
+
+def test_a_damaged_training_in_the_cache_is_made_again(
+    family: Family, given: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trainer, "cache_folder", lambda: tmp_path / "cache")
+    task = {key: value for key, value in given.items() if key != "folder"}
+    folder = train_learned("rllib-ppo", **task)
+    made = (folder / RECORD).stat().st_mtime_ns
+    assert train_learned("rllib-ppo", **task) == folder
+    assert (folder / RECORD).stat().st_mtime_ns == made
+    (folder / RECORD).write_text("{")
+    assert train_learned("rllib-ppo", **task) == folder
+    assert read_record(folder)["task"]["name"] == "rllib-ppo"
+    assert train_learned("rllib-ppo", **{**task, "minutes": 0.7}) != folder
+
+
+def test_the_rule_that_training_starts_from_is_not_called_learnt() -> None:
+    from rllib_citylearn.baselines.learned.ddpg_family import _require_learnt
+
+    result: Any = SimpleNamespace(policy_updates=0, progress=SimpleNamespace(updates=12))
+    task: Any = SimpleNamespace(name="independent-ddpg", settings=LEARNED["independent-ddpg"].settings)
+    with pytest.raises(TrainingError, match=r"12 updates\) nothing beat the rule it starts from, 'level'"):
+        _require_learnt(result, task, Budget(0.1))
+    result.policy_updates = 1
+    _require_learnt(result, task, Budget(0.1))

@@ -164,3 +164,16 @@ def test_a_program_without_solution_says_what_to_look_at(fault: str, words: str)
             peak_kwh=0.0,
         )
     assert "Look " in str(raised.value)
+
+
+def test_what_a_session_to_come_requires_is_not_known_in_the_one_before() -> None:
+    """A vehicle that goes on with the charge it has: it needs 1 kWh by row 3 and 4 kWh by row 5."""
+    both = tables(["charger"], hours=6)
+    both.required_kwh[[3, 5], 0] = 1.0, 4.0
+    hourly = RATIO * 2.0
+    own = [1.0 - 3 * hourly, 1.0 - 2 * hourly, 1.0 - hourly, 1.0, 4.0 - hourly, 4.0]
+    assert np.allclose(both.of_present_stays().must_kwh[:, 0], own)
+    later = replace(both, required_kwh=np.where(np.arange(6)[:, None] == 5, 2.0, both.required_kwh))
+    assert np.array_equal(both.of_present_stays().must_kwh[:4], later.of_present_stays().must_kwh[:4])
+    none = tables(["charger"])
+    assert np.isneginf(none.of_present_stays().must_kwh).all()

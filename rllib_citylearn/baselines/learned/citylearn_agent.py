@@ -59,6 +59,11 @@ def fresh_agent(kind: type[Any], env: CityLearnEnv, name: str, seed: int = 0) ->
         space.seed(seed + n)
     agent.random_seed = seed  # torch's, too
     agent.set_networks()
+    if rounds and len({tuple(p.shape for p in network.parameters()) for network in agent.policy_net}) > 1:
+        raise ConfigError(
+            f"CityLearn's own code for {name} uses the first buildings' networks for all buildings, and these do not "
+            "observe and control the same. Take buildings that are alike, or choose another baseline."
+        )
     return agent
 
 

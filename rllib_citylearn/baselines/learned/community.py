@@ -72,7 +72,5 @@ def described_reward(env: CommunityEnvConfig) -> str:
     terms = ", ".join(f"{name} {weight:.3g}" for name, weight in env.reward_weights.items() if weight)
     if env.team_share == 1.0:
         return f"this project's team reward ({terms}), the same for all buildings"
-    return (
-        f"this project's team reward ({terms}); {env.team_share:g} of a building's is the team's, the rest what it earned "
-        "itself and what the district earned"
-    )
+    share = f", {env.team_share:g} of it the team's" if env.team_share else ""
+    return f"this project's reward ({terms}): for a building what it earned itself and what the district earned{share}"

@@ -30,6 +30,7 @@ class _DDPGFamily:
         preset = ddpg_preset(task, budget.minutes)
         with TemporaryDirectory(dir=folder) as run:
             result = trained(preset, task, Path(run), budget)
+            _require_learnt(result, task, budget)
             export_checkpoint(result.best, folder / BUNDLE, name=task.name)
         progress = result.progress
         return Learnt(
@@ -78,10 +79,23 @@ def trained(preset: Preset, task: Task, run: Path, budget: Budget) -> TrainingRe
     """
     result = train(preset, run, task.record, _say_nothing, watch=lambda progress: budget.report(progress.seconds))
     if result.fault is not None:
-        raise TrainingError(result.fault)
+        raise TrainingError(
+            f"{task.name} went wrong after {result.progress.updates:,} updates: a loss or gradient was no number. Try "
+            "another training seed."
+        )
     if result.interrupted:
         raise KeyboardInterrupt
     return result
+
+
+def _require_learnt(result: TrainingResult, task: Task, budget: Budget) -> None:
+    """Refuse what is still the rule that training starts from."""
+    if not result.policy_updates:
+        raise TrainingError(
+            f"Of what {task.name} learnt in {budget.minutes:g} minutes ({result.progress.updates:,} updates) nothing beat "
+            f"the rule it starts from, {task.settings['model']['rule']!r}, on the stretches it is validated on. Give it "
+            "more time, or name that rule."
+        )
 
 
 def _say_nothing(line: str) -> None:

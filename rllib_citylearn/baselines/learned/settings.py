@@ -18,7 +18,7 @@ _ENVIRONMENT: Mapping[str, Any] = {
 _OWN_SHARE: Mapping[str, Any] = {**_ENVIRONMENT, "team_share": 0.0}
 """The same reward, of which each building gets what it earned itself and what the district earned; their mean is the team's.
 
-RLlib's critics see one building, and learnt next to nothing from a reward that 17 of them earn together (docs/learned.md).
+RLlib's critics see one building, which tells little of a reward that all of them earn together.
 """
 
 RLLIB_PPO: Mapping[str, Any] = {

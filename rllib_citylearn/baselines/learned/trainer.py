@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Sequence
 from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,13 @@ from rllib_citylearn.baselines.learned.budget import Budget, Report
 from rllib_citylearn.baselines.learned.family import Task
 from rllib_citylearn.baselines.learned.record import RECORD, read_record, write_record
 from rllib_citylearn.baselines.learned.registry import learned
-from rllib_citylearn.errors import ConfigError
-from rllib_citylearn.files import cache_folder, new_directory
-from rllib_citylearn.local_ray import prepare_environment, quiet_core
+from rllib_citylearn.env.limits import is_seed
+from rllib_citylearn.errors import CheckpointError, ConfigError
+from rllib_citylearn.files import cache_folder, locked, new_directory
+from rllib_citylearn.local_ray import prepare_environment, quiet, quiet_core
+
+REVISION = 1
+"""Goes up with every change of what training does, so that what an older code learnt is not taken for it."""
 
 
 def train_learned(
@@ -60,17 +65,27 @@ def train_learned(
     quiet_core()
     if not (math.isfinite(minutes) and minutes > 0):
         raise ConfigError(f"minutes is {minutes}; give training a time above 0.")
+    if not is_seed(seed):
+        raise ConfigError(f"seed is {seed}; give a whole number from 0 to 2,147,483,647.")
     task = _task(name, Path(schema), buildings, window, seed, minutes, random_seed)
-    folder = _kept_in(task) if folder is None else folder
-    if folder.exists() and _is_finished(folder, task):
+    cached, folder = folder is None, _kept_in(task) if folder is None else folder
+    if _is_finished(folder, task, cached=cached):
         return folder
+    with locked(_lock_of(folder)):  # another process may be training it: its time is not shared, and its result is used
+        return folder if _is_finished(folder, task, cached=cached) else _trained(task, minutes, folder, report)
+
+
+def _trained(task: Task, minutes: float, folder: Path, report: Report | None) -> Path:
+    """The folder, after training."""
     from rllib_citylearn.baselines.learned.threads import one_torch_thread
 
+    family = learned(task.name).family()
+    quiet()  # after Ray was imported
     budget = Budget(minutes, report)
-    begun, begun_cpu = time.monotonic(), time.process_time()
+    begun = time.monotonic()
     with new_directory(folder) as unfinished:
         with one_torch_thread():
-            learnt = learned(name).family().train(task, unfinished, budget)
+            learnt = family.train(task, unfinished, budget)
         reached = {
             "env_steps": learnt.env_steps,
             "updates": learnt.updates,
@@ -78,7 +93,6 @@ def train_learned(
             "reward": learnt.reward,
             "policy": learnt.policy,
             "wall_s": round(time.monotonic() - begun, 1),
-            "cpu_s": round(time.process_time() - begun_cpu, 1),
             **learnt.facts,
         }
         write_record(unfinished, task.record, reached, learnt.community)
@@ -122,8 +136,9 @@ def _task(
         "window": list(window),
         "seed": seed,
         "random_seed": random_seed,
-        "minutes": minutes,
-        "versions": installed_versions(),
+        "minutes": float(minutes),
+        "versions": {**installed_versions(), "scikit-learn": version("scikit-learn")},
+        "revision": REVISION,
     }
     return Task(name, folder, kept, window, seed, random_seed, settings, json.loads(json.dumps(record)))
 
@@ -134,15 +149,36 @@ def _kept_in(task: Task) -> Path:
     return cache_folder() / "learned" / f"{task.name}-{digest[:16]}"
 
 
-def _is_finished(folder: Path, task: Task) -> bool:
-    """Whether ``folder`` holds this very training; an empty folder holds nothing.
+def _lock_of(folder: Path) -> Path:
+    """A lock file for a folder, in the cache, so that nothing is left beside what users name.
+
+    Raises:
+        ConfigError: the cache can't be written to.
+    """
+    cache = cache_folder() / "learned"
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"The cache {cache} can't be written to ({error.strerror}). Set RLLIB_CITYLEARN_CACHE to a folder that can."
+        ) from error
+    return cache / f".{sha256(str(folder.resolve()).encode()).hexdigest()[:16]}.lock"
+
+
+def _is_finished(folder: Path, task: Task, *, cached: bool) -> bool:
+    """Whether ``folder`` holds this very training; an empty folder holds nothing, nor does a damaged one in the cache.
 
     Raises:
         ConfigError: it holds another one, or something else.
         CheckpointError: it holds a damaged one.
     """
-    if folder.is_dir() and not any(folder.iterdir()):
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return False
+    if cached:
+        try:
+            return bool(read_record(folder)["task"] == task.record)
+        except CheckpointError:
+            return False
     if not (folder / RECORD).is_file():
         raise ConfigError(
             f"{folder} exists and holds no learnt baseline; name a new folder, so that nothing is overwritten."

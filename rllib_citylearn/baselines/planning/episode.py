@@ -134,7 +134,7 @@ class EpisodePlanner:
         """Decisions by a linear program every hour, which knows what is to come."""
         forecaster = PerfectForecaster(self._description, self._tables)
         forecaster.committed_kwh[: self._rows] += self._cycles.load_kwh
-        planner = RecedingHorizon(self._description, self._tables, forecaster)
+        planner = RecedingHorizon(self._description, forecaster)
 
         def decide(row: int, stored_kwh: Floats, drawn_kwh: Floats) -> Floats:
             actions = planner.decide(row, stored_kwh, drawn_kwh)

@@ -49,11 +49,10 @@ class ModelPredictiveController:
         """
         leave_devices_to_thermostats(env)
         description = describe(env)
-        tables = read_storages(description)
+        forecaster = self._make_forecaster(description, read_storages(description))
         self._features = description.features
-        self._gauge = Gauge(env, tables.storages)
-        forecaster = self._make_forecaster(description, tables)
-        self._planner = RecedingHorizon(description, tables, forecaster, self._horizon, CycleStarter(env, description))
+        self._gauge = Gauge(env, forecaster.tables.storages)
+        self._planner = RecedingHorizon(description, forecaster, self._horizon, CycleStarter(env, description))
 
     def act(self, observations: list[list[float]]) -> list[list[float]]:
         """See ``Controller.act``."""

@@ -95,7 +95,7 @@ class NaiveForecaster(Forecaster):
     """
 
     def __init__(self, description: CommunityDescription, tables: StorageTables) -> None:
-        super().__init__(description, tables)
+        super().__init__(description, tables.of_present_stays())
         self._chargers = np.array([storage.kind == "charger" for storage in tables.storages], bool)
         self._stays = tables.last_rows()
 

@@ -10,7 +10,6 @@ import numpy.typing as npt
 from rllib_citylearn.baselines.planning.cycles import CycleStarter
 from rllib_citylearn.baselines.planning.outlook import Forecaster
 from rllib_citylearn.baselines.planning.program import PlanningProgram
-from rllib_citylearn.baselines.planning.storages import StorageTables
 from rllib_citylearn.baselines.planning.weights import PastWeights
 from rllib_citylearn.simulator.description import CommunityDescription
 from rllib_citylearn.simulator.parameters import HOURS_A_MONTH
@@ -26,8 +25,7 @@ class RecedingHorizon:
 
     Args:
         description: the community.
-        tables: its storages.
-        forecaster: how it looks ahead.
+        forecaster: how it looks ahead, and at which storages.
         horizon: hours planned ahead.
         cycles: starts appliances; None leaves that to whoever asks, and what they draw is in ``forecaster.committed_kwh``.
     """
@@ -35,12 +33,11 @@ class RecedingHorizon:
     def __init__(
         self,
         description: CommunityDescription,
-        tables: StorageTables,
         forecaster: Forecaster,
         horizon: int = HORIZON,
         cycles: CycleStarter | None = None,
     ) -> None:
-        self._tables = tables
+        self._tables = tables = forecaster.tables
         self._forecaster = forecaster
         self._horizon = horizon
         self._cycles = cycles

@@ -75,8 +75,9 @@ class StorageTables:
         begins_kwh: what it holds at the start of a row where it does not go on from the row before, ``[T, U]``; NaN where
             it does.
         required_kwh: what it has to hold at the end of a row, ``[T, U]``; NaN without a requirement.
-        must_kwh: what it has to hold at the end of a row for the next requirement of the stay to be met by charging at full
-            power from then on, ``[T, U]``; minus infinity where none follows. It may be more than can be reached.
+        must_kwh: what it has to hold at the end of a row for what is required later to be met by charging at full power
+            from then on, ``[T, U]``, also of a vehicle's next session where it stays or goes on with the charge it left
+            with; minus infinity where nothing follows. It may be more than can be reached.
         electricity: electricity for what is drawn, ``[T, U]``: 1, or for tanks one over the device's performance.
         most_in_kwh, most_out_kwh: bounds on what is drawn and given, ``[T, U]``.
     """
@@ -140,6 +141,16 @@ class StorageTables:
         if not self.available[row, u] or must == -np.inf:
             return -np.inf
         return self.conversions[self.conversion[row, u]].drawn_for(must - stored_kwh + 1e-4)
+
+    def of_present_stays(self) -> StorageTables:
+        """Tables for somebody who does not know the sessions to come: what has to be held is for the present one's end."""
+        into = np.array([conversion.into for conversion in self.conversions])
+        hourly = into[self.conversion] * self.most_in_kwh
+        goes_on = self.last_rows() > np.arange(len(self.available))[:, None]
+        must = np.where(np.isnan(self.required_kwh), -np.inf, self.required_kwh)
+        for row in range(len(must) - 2, -1, -1):
+            must[row] = np.maximum(must[row], np.where(goes_on[row], must[row + 1] - hourly[row + 1], -np.inf))
+        return replace(self, must_kwh=must)
 
     def last_rows(self) -> Integers:
         """The last row of the stay that a row belongs to, ``[T, U]``: after it a vehicle leaves or something is

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rllib_citylearn.evaluation.bootstrap import FEWEST, Interval
+from rllib_citylearn.evaluation.bootstrap import Interval
 from rllib_citylearn.evaluation.comparison import BOUND, NO_CONTROL, Difference
 from rllib_citylearn.evaluation.contender import Contender
 from rllib_citylearn.evaluation.report.cast import Cast
@@ -12,8 +12,6 @@ from rllib_citylearn.evaluation.report.document import Block, Bullets, Cell, Par
 from rllib_citylearn.evaluation.stretches import TERMS
 from rllib_citylearn.evaluation.table import COLUMNS
 from rllib_citylearn.evaluation.words import NO_VALUE, clean, condensed, counted, listed, number, percent, signed
-
-NO_INTERVAL = f"No intervals: they take at least {FEWEST} stretches of 730 hours, and this window has fewer."
 
 
 def kpi_blocks(cast: Cast) -> tuple[Block, ...]:
@@ -75,9 +73,8 @@ def missing_remarks(cast: Cast) -> list[Text]:
         if gone and contender.reason is None:
             remarks.append((Strong(label), f": CityLearn gives no finite value for {listed(gone)}."))
     remarks += [(Strong(clean(name)), f" did not take part: {reason}") for name, reason in community.refused]
-    if all(contender.interval is None for contender in community.contenders):
-        remarks.append(NO_INTERVAL)
-    else:
+    remarks += [f"{r[0].upper()}{r[1:]}." for r in dict.fromkeys(c.no_interval for c in community.ranked) if r is not None]
+    if any(contender.interval is not None for contender in community.contenders):
         remarks.append(
             "Intervals (95%) of the score and its terms: bootstrap over stretches of 730 hours, random seeds and training "
             "runs, paired between policies."
