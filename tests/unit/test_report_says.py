@@ -51,6 +51,13 @@ def test_the_headline_names_the_policy_the_best_rule_and_the_saving() -> None:
     assert "Only no control was evaluated" in said(no_control(town))
 
 
+def test_learning_baselines_are_beside_the_policy_and_not_it() -> None:
+    town = Town()
+    learner = evaluation("rllib-sac", town, keep=0.6)
+    assert "**runs/a** scores" in said(no_control(town), evaluation("runs/a", town, keep=0.7), learner)
+    assert "**rllib-sac** scores" in said(no_control(town), evaluation("bau", town, keep=0.8), learner)
+
+
 def test_a_contender_without_a_score_is_listed_with_the_reason() -> None:
     town = Town()
     text = said(no_control(town), evaluation("runs/a", town, drop=("ramping_average",)))

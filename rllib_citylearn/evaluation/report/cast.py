@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rllib_citylearn.baselines import BASELINES
+from rllib_citylearn.baselines.learned import LEARNED
 from rllib_citylearn.baselines.registry import BOUND as FORESEES
 from rllib_citylearn.baselines.registry import PLANNER, RULE
 from rllib_citylearn.evaluation.comparison import BOUND, NO_CONTROL, CommunityComparison, Comparison
@@ -28,7 +29,7 @@ class Cast:
 
     Attributes:
         community: who took part.
-        policies: those that are no baselines, best first.
+        policies: those that are no baselines, best first; where there are none, the learning baselines.
         rule: the best simple rule; where vehicles leave, among those that serve drivers.
         planner: the best model predictive control that anybody could run.
         bound: who knows the future: perfect foresight, or else the best of those that know some of it.
@@ -105,8 +106,9 @@ def _parts(community: CommunityComparison) -> dict[str, list[Contender]]:
         plug_in = None
     bound = community.contender(BOUND)
     foreseeing = _of_kind(ranked, FORESEES)[:1] if bound is None else [bound]
+    own = [c for c in ranked if c.name not in BASELINES and c.name not in LEARNED]
     return {
-        "policy": [c for c in ranked if c.name not in BASELINES],
+        "policy": own or [c for c in ranked if c.name in LEARNED],
         "rule": _serving(_of_kind(ranked, RULE), community)[:1],
         "plug-in": [] if plug_in is None else [plug_in],
         "planner": _of_kind(ranked, PLANNER)[:1],
