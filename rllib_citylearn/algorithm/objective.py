@@ -51,8 +51,8 @@ def mean_kpis(episodes: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """
     if not all(SCORE in kpis for kpis in episodes):
         raise ConfigError(
-            "In a stretch of validation the community imports nothing without control, so that there is no score; choose "
-            "other or longer stretches (validation.starts, validation.episode_steps)."
+            "In a stretch of validation the community without control imports nothing, pays nothing or emits nothing, so "
+            "that there is no score; choose other or longer stretches (validation.starts, validation.episode_steps)."
         )
     # Stretches without a departure, say, have no KPI of departures, but they have an objective.
     names = [name for name in episodes[0] if all(name in kpis for kpis in episodes)]

@@ -66,7 +66,7 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Compare what the command line asks for; returns the exit status.
+    """Compare what the command line asks for; returns the exit status: 1 if nobody who was named took part.
 
     Raises:
         UserError: anything the person who called it can put right.
@@ -85,7 +85,14 @@ def run(args: argparse.Namespace) -> int:
     described = place.source.describe()
     communities = _communities(args, place)
     left_out: list[tuple[str, str]] = []
-    for name in [name for name, specs in runs.items() if not specs]:
+    learners = [name for name, specs in runs.items() if not specs]
+    if learners:
+        count = len(learners) * len(training.seeds)
+        text = (
+            f"Trainings, unless they are in the cache: {count}, of {training.minutes:g} minutes each, one after the other."
+        )
+        print(text, file=sys.stderr)
+    for name in learners:
         try:
             runs[name] = training.specs(name, place, communities[0].buildings, seeds[0])
         except UserError as error:
@@ -115,7 +122,8 @@ def run(args: argparse.Namespace) -> int:
     if args.out is not None:
         report = write_report(args.out, comparison, command=command, data=described)
         print(f"Report: {report}", file=sys.stderr)
-    return 0
+    took_part = {contender.name for community in comparison.communities for contender in community.contenders}
+    return 0 if took_part > {REFERENCE} or (list(runs) == [REFERENCE] and not left_out) else 1
 
 
 def _runs(texts: list[str]) -> dict[str, tuple[ControllerSpec, ...]]:
@@ -137,10 +145,13 @@ def _runs(texts: list[str]) -> dict[str, tuple[ControllerSpec, ...]]:
             found[text] = (spec_for(text),)
         elif name in BASELINES or name in LEARNED or name in found or not name.strip():
             raise ConfigError(
-                f"{text!r} gives the name {name!r}, which is empty or taken; give each contender its own name."
+                f"{text!r} gives the name {name!r}, which is empty, taken or a baseline's; give each contender its own name."
             )
         else:
-            found[name] = tuple(spec_for(folder) for folder in folders.split(",") if folder)
+            given = [folder for folder in folders.split(",") if folder]
+            if len({Path(folder).resolve() for folder in given}) < len(given):
+                raise ConfigError(f"{text!r} names the same folder twice; a training run counts once.")
+            found[name] = tuple(spec_for(folder) for folder in given)
             if not found[name]:
                 raise ConfigError(f"{text!r} names no folder; give one or more, separated by commas.")
     return found

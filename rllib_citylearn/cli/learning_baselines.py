@@ -31,8 +31,9 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
         type=float,
         metavar="M",
         help=(
-            f"minutes on one thread to train each learning baseline that is named ({', '.join(LEARNED)}), before anything "
-            f"is simulated; what was learnt is kept in the cache folder and used again (default: {MINUTES:g})"
+            f"minutes on one thread to train each learning baseline that is named ({', '.join(LEARNED)}), one "
+            "after the other and before anything is simulated; what was learnt is kept in the cache folder and used again "
+            f"(default: {MINUTES:g})"
         ),
     )
     parser.add_argument(

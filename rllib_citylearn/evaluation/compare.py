@@ -123,7 +123,7 @@ def compare(
         # In the order of ``places``, but for contenders, which seeds come before there.
         ran = [[[found[next(number)] for _ in contender.runs] for contender in contenders] for _ in seeds]
         compared.append(_community(community, contenders, ran, known, left_out))
-    return Comparison(tuple(compared)).with_shares()
+    return Comparison(tuple(compared)).related()
 
 
 def _relations(

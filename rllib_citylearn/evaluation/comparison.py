@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -187,15 +187,41 @@ class Comparison:
                 "Compare each by itself."
             )
         contenders = tuple(Contender(e.policy, ((e,),), (relations or {}).get(e.policy)) for e in evaluations)
-        return cls((CommunityComparison(label, note, (evaluations[0].seed,), contenders),)).with_shares()
+        return cls((CommunityComparison(label, note, (evaluations[0].seed,), contenders),)).related()
 
-    def with_shares(self) -> Comparison:
-        """The same, each evaluation with its share of the possible."""
-        return replace(self, communities=tuple(_with_shares(community) for community in self.communities))
+    def related(self) -> Comparison:
+        """The same, each evaluation with its share of the possible, and beside the same community without control."""
+        return replace(self, communities=tuple(_with_shares(_beside_no_control(one)) for one in self.communities))
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
         return {"communities": [community.to_dict() for community in self.communities]}
+
+
+def _beside_no_control(community: CommunityComparison) -> CommunityComparison:
+    """Totals and loads without control of every evaluation are those of the contender that does nothing, if it took part.
+
+    CityLearn's own have the cycles of appliances that each policy ran, so that they differ between policies.
+    """
+    idle = community.contender(NO_CONTROL)
+    if idle is None:
+        return community
+
+    def beside(evaluation: Evaluation, place: int) -> Evaluation:
+        reference = idle.evaluations[place][0]
+        course = replace(evaluation.course, no_control_kw=reference.course.net_kw)
+        return replace(evaluation, no_control=reference.totals, course=course)
+
+    return _changed(community, beside)
+
+
+def _changed(community: CommunityComparison, change: Callable[[Evaluation, int], Evaluation]) -> CommunityComparison:
+    """With every evaluation changed, given the place of its random seed."""
+    contenders = tuple(
+        replace(c, evaluations=tuple(tuple(change(e, k) for e in runs) for k, runs in enumerate(c.evaluations)))
+        for c in community.contenders
+    )
+    return replace(community, contenders=contenders)
 
 
 def _with_shares(community: CommunityComparison) -> CommunityComparison:
@@ -208,8 +234,4 @@ def _with_shares(community: CommunityComparison) -> CommunityComparison:
         least = bound.evaluations[place][0].score.score
         return replace(evaluation, share_of_possible=share_of(evaluation.score.score, least))
 
-    contenders = tuple(
-        replace(c, evaluations=tuple(tuple(shared(e, k) for e in runs) for k, runs in enumerate(c.evaluations)))
-        for c in community.contenders
-    )
-    return replace(community, contenders=contenders)
+    return _changed(community, shared)

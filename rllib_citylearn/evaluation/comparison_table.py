@@ -11,7 +11,7 @@ from rllib_citylearn.evaluation.labels import labels_of
 from rllib_citylearn.evaluation.means import mean_comfort, mean_missing_kwh, mean_totals
 from rllib_citylearn.evaluation.score import SCORE_WEIGHTS
 from rllib_citylearn.evaluation.table import COLUMNS
-from rllib_citylearn.evaluation.words import amount, counted
+from rllib_citylearn.evaluation.words import APPLIANCES_COUNT, amount, counted
 
 WIDTH = 120
 LONGEST_NAME = 20
@@ -111,6 +111,7 @@ def _remarks(community: CommunityComparison, labels: Mapping[str, str]) -> list[
     lines += [f"{r[0].upper()}{r[1:]}." for r in dict.fromkeys(c.no_interval for c in contenders) if r is not None]
     lines += [community.no_share] if community.no_share is not None else []
     lines.append("Bill, CO2, kWh and kW are the district's, in the data's currency; all other numbers are over no control.")
+    lines += [APPLIANCES_COUNT] if any(c.shown.has_appliances for c in contenders) else []
     if any(e.departures is not None for c in contenders for e in c.all):
         lines.append("The score does not count departures, and leaving cars uncharged is cheap.")
     if any(e.comfort is not None for c in contenders for e in c.all):

@@ -23,7 +23,7 @@ class Course:
     Attributes:
         buildings, window, seconds_per_time_step, month, day_type, hour: as in ``Trajectory``.
         net_kw: mean power of the district in each time step, ``[T]`` kW.
-        no_control_kw: the same without control, as CityLearn's KPIs have it, ``[T]`` kW.
+        no_control_kw: the same without control, ``[T]`` kW (``Evaluation.no_control``).
         shown_day: the day of the highest load without control.
         day: the episode on that day alone.
         soc_before: state of charge of the batteries before that day, ``[N]``, or after its first step where nothing came

@@ -29,7 +29,8 @@ class Evaluation:
         kpis: the district's KPIs by CityLearn's names; None where CityLearn has no finite value.
         building_kpis: the same by building.
         totals: what the episode came to in currency, kg, kWh and kW.
-        no_control: the same without control, as CityLearn's KPIs have it.
+        no_control: the same without control, as CityLearn's KPIs have it; in a comparison with the baseline ``no-control``
+            what that one came to.
         course: what reports show of the episode.
         departures: of electric vehicles; None where no vehicle left.
         comfort: share of the time in which occupants are at home and it is too cold or too hot (``discomfort``,
@@ -58,6 +59,11 @@ class Evaluation:
     def ev(self) -> dict[str, float] | None:
         """How drivers of electric vehicles were served (``departures.Departures``); None where no vehicle left."""
         return None if self.departures is None else self.departures.judge().to_dict()
+
+    @property
+    def has_appliances(self) -> bool:
+        """Whether a controller starts appliances there."""
+        return any(name.startswith("deferrable_appliance") for name in self.course.day.actions)
 
     @property
     def trajectory(self) -> Trajectory:

@@ -115,6 +115,6 @@ def spec_for(text: str) -> ControllerSpec:
     nearest = get_close_matches(text, [*BASELINES, *LEARNED], n=1, cutoff=0.5)
     guess = f" Did you mean {nearest[0]!r}?" if nearest else ""
     raise ConfigError(
-        f"{text!r} is neither a baseline ({', '.join(BASELINES)}) nor the folder of a bundle or checkpoint; "
-        f"give one of these.{guess}"
+        f"{text!r} is neither a baseline ({', '.join(BASELINES)}) nor a learning baseline ({', '.join(LEARNED)}) nor the "
+        f"folder of a bundle, checkpoint or training; give one of these.{guess}"
     )

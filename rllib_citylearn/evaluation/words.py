@@ -104,3 +104,10 @@ def _follows(before: str, name: str) -> bool:
     """Whether two names are alike but for a number at their end, which is one more."""
     one, two = (re.fullmatch(r"(.*?)(\d+)", text) for text in (before, name))
     return one is not None and two is not None and one[1] == two[1] and int(two[2]) == int(one[2]) + 1
+
+
+APPLIANCES_COUNT = (
+    "CityLearn's KPIs divide by what the community would draw without control with the cycles of appliances that the policy "
+    "ran, so that policies which ran different ones are over different numbers; currency, kilograms, kWh and kW compare."
+)
+"""Said of KPIs where there are appliances."""

@@ -150,8 +150,8 @@ def test_a_learner_that_cannot_be_trained_does_not_stop_the_others(
     [
         (("nothing",), "neither a baseline"),
         (("ours=",), "names no folder"),
-        (("bau=mpc",), "empty or taken"),
-        (("ours=bau", "ours=mpc"), "empty or taken"),
+        (("bau=mpc",), "empty, taken"),
+        (("ours=bau", "ours=mpc"), "empty, taken"),
         (("bau", "--seeds", "1,x"), "whole numbers"),
         (("bau", "--seeds", "1,1"), "each seed once"),
         (("rllib-ppo", "--training-seeds", "0,0"), "each seed once"),
@@ -232,3 +232,22 @@ def test_a_comparison_keeps_no_trajectories(challenge_2022: Path) -> None:
     assert comparison.communities[0].contenders[0].shown.kept is None
     (kept,) = evaluate([idle], challenge_2022, buildings=["Building_1"], window=(0, 30))
     assert kept.trajectory.steps == 30
+
+
+def test_all_stand_beside_the_same_community_without_control(
+    appliance_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """CityLearn's own community without control runs the appliances that the policy ran."""
+    where = ("--data", appliance_data, "--buildings", "1", "--window", "0:100", "--processes", 1)
+    assert call("plug-in", "net-zero", *where, "--json", "-") == 0
+    (community,) = json.loads(capsys.readouterr().out)["communities"]
+    found = {c["policy"]: c["evaluations"][0] for c in community["contenders"]}
+    assert found["plug-in"]["totals"]["imported_kwh"] > found["no-control"]["totals"]["imported_kwh"]
+    assert all(e["no_control_totals"] == found["no-control"]["totals"] for e in found.values())
+    assert call("plug-in", "net-zero", *where) == 0
+    assert "CityLearn's KPIs divide by" in " ".join(capsys.readouterr().out.split())
+
+
+def test_the_same_run_twice_is_no_second_training_run(challenge_2022: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="the same folder twice"):
+        call(f"ours={tmp_path},{tmp_path}/", "--data", challenge_2022)

@@ -184,7 +184,8 @@ def test_a_damaged_folder_is_refused(spoil: str, tmp_path: Path) -> None:
 
 
 def test_a_spec_of_another_name_is_refused(tmp_path: Path) -> None:
-    write_record(tmp_path, {"name": "rllib-ppo"}, {}, None)
+    task = {"name": "rllib-ppo", **dict.fromkeys(("settings", "data", "buildings", "window", "seed", "minutes"))}
+    write_record(tmp_path, task, {"env_steps": 1, "updates": 1}, None)
     with pytest.raises(CheckpointError, match="holds rllib-ppo, not rllib-sac"):
         LearnedSpec("rllib-sac", str(tmp_path)).make()
     with pytest.raises(CheckpointError, match="no learnt baseline"):

@@ -53,8 +53,9 @@ def test_every_line_is_its_contenders_own(cast: Cast) -> None:
     lines = district_loads(cast)
     assert [name for name, *_ in lines] == ["no control", *(cast.label(c) for c in cast.lines)]
     assert len(lines) == 6
-    path = TOWN.trajectory()
-    assert lines[0][1] == pytest.approx(path.no_control_net_kwh.sum(1))
+    idle = cast.community.contender("no-control")
+    assert idle is not None
+    assert lines[0][1] == pytest.approx(idle.shown.trajectory.net_electricity_consumption_kwh.sum(1))
     for (name, load, look), contender in zip(lines[1:], cast.lines, strict=True):
         assert load == pytest.approx(contender.shown.trajectory.net_electricity_consumption_kwh.sum(1)), name
         assert look == cast.look(contender)

@@ -41,6 +41,8 @@ class CityLearnLearner:
         """
         from rllib_citylearn.datasets.content import folder_sha256
 
+        if not isinstance(self._record["community"], dict):
+            raise CheckpointError(f"{self._folder} does not say what community {self.name} was trained on. Train anew.")
         here = community_of(env, {"sha256": folder_sha256(Path(env.root_directory))})
         self._require_same(here, self._record["community"])
         agent = fresh_agent(agent_class(self._record["task"]["settings"]), env, self.name)

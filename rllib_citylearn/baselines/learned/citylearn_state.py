@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -49,7 +50,7 @@ def read_state(folder: Path) -> Arrays:
     try:
         with np.load(folder / ARRAYS, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, BadZipFile) as error:
         raise CheckpointError(f"{folder / ARRAYS} can't be read ({error}). Copy the folder again, or train anew.") from error
 
 

@@ -14,6 +14,7 @@ RECORD = "learned.json"
 FORMAT, FORMAT_VERSION = "rllib-citylearn-learned", 1
 
 _KEYS = ("task", "reached", "community", "files")
+_TASK, _REACHED = {"name", "settings", "data", "buildings", "window", "seed", "minutes"}, {"env_steps", "updates"}
 
 
 def write_record(folder: Path, task: Mapping[str, Any], reached: Mapping[str, Any], community: Any) -> None:
@@ -51,7 +52,7 @@ def read_record(folder: Path) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path} can't be read ({error}). Copy the folder again, or train anew.") from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT or any(key not in content for key in _KEYS):
+    if not _is_record(content):
         raise CheckpointError(f"{path} does not describe a learnt baseline. Name the folder of one, or train anew.")
     if content.get("format_version") != FORMAT_VERSION:
         raise CheckpointError(
@@ -65,6 +66,18 @@ def read_record(folder: Path) -> dict[str, Any]:
             "edited. Copy the folder again, or train anew."
         )
     return content
+
+
+def _is_record(content: Any) -> bool:
+    """Whether this is laid out as ``write_record`` does it."""
+    if not isinstance(content, dict) or content.get("format") != FORMAT or any(key not in content for key in _KEYS):
+        return False
+    parts = [content[key] for key in ("task", "reached", "files")]
+    return (
+        all(isinstance(part, dict) for part in parts)
+        and set(content["task"]) >= _TASK
+        and set(content["reached"]) >= _REACHED
+    )
 
 
 def _checksums(folder: Path) -> dict[str, str]:

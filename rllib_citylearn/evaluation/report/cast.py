@@ -75,7 +75,7 @@ class Cast:
     @property
     def serves(self) -> bool:
         """Whether there are drivers or cycles of appliances to be served, which no control does not."""
-        return any(c.shown.departures is not None or has_appliances(c.shown) for c in self.community.contenders)
+        return any(c.shown.departures is not None or c.shown.has_appliances for c in self.community.contenders)
 
 
 def casts_of(comparison: Comparison) -> list[Cast]:
@@ -94,15 +94,10 @@ def casts_of(comparison: Comparison) -> list[Cast]:
     return [_cast(community, part, labels, looks) for community, part in zip(comparison.communities, parts, strict=True)]
 
 
-def has_appliances(evaluation: Evaluation) -> bool:
-    """Whether a controller starts appliances there."""
-    return any(name.startswith("deferrable_appliance") for name in evaluation.course.day.actions)
-
-
 def _parts(community: CommunityComparison) -> dict[str, list[Contender]]:
     ranked = community.ranked
     plug_in = community.contender(PLUG_IN)
-    if plug_in is not None and plug_in.shown.departures is None and not has_appliances(plug_in.shown):
+    if plug_in is not None and plug_in.shown.departures is None and not plug_in.shown.has_appliances:
         plug_in = None
     bound = community.contender(BOUND)
     foreseeing = _of_kind(ranked, FORESEES)[:1] if bound is None else [bound]

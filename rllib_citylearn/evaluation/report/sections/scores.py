@@ -11,7 +11,17 @@ from rllib_citylearn.evaluation.report.cast import Cast
 from rllib_citylearn.evaluation.report.document import Block, Bullets, Cell, Paragraph, Row, Strong, Table, Text
 from rllib_citylearn.evaluation.stretches import TERMS
 from rllib_citylearn.evaluation.table import COLUMNS
-from rllib_citylearn.evaluation.words import NO_VALUE, clean, condensed, counted, listed, number, percent, signed
+from rllib_citylearn.evaluation.words import (
+    APPLIANCES_COUNT,
+    NO_VALUE,
+    clean,
+    condensed,
+    counted,
+    listed,
+    number,
+    percent,
+    signed,
+)
 
 
 def kpi_blocks(cast: Cast) -> tuple[Block, ...]:
@@ -23,6 +33,8 @@ def kpi_blocks(cast: Cast) -> tuple[Block, ...]:
         ),
         kpi_table(cast),
     ]
+    if cast.evaluation.has_appliances:
+        blocks.append(Paragraph(APPLIANCES_COUNT))
     intervals = interval_table(cast)
     blocks += [] if intervals is None else [intervals]
     remarks = missing_remarks(cast)
