@@ -116,6 +116,7 @@ def test_the_same_seed_gives_the_same_weights():
         assert torch.equal(value, results[1][key]), key
 
 
+@pytest.mark.slow
 def test_remote_runners_sample_for_the_learner():
     algorithm = config().env_runners(num_env_runners=2).build_algo()
     try:

@@ -60,6 +60,7 @@ def test_contenders_meet_on_every_community_with_every_seed(
     assert [community["label"] for community in (inside, outside)] == ["buildings 1-2", "buildings 6,9"]
 
 
+@pytest.mark.slow
 def test_the_same_numbers_as_evaluate_whatever_the_number_of_processes(
     challenge_2022: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 ANNOUNCED = "Compiling the fast engine"
 PROGRAM = "from rllib_citylearn.simulator.community import load_kernels; load_kernels()"
 
@@ -26,6 +28,7 @@ def load(cache: Path) -> tuple[str, float]:
     return done.stderr, time.monotonic() - start
 
 
+@pytest.mark.slow
 def test_compiled_once_and_said_so(tmp_path: Path) -> None:
     said, compiling = load(tmp_path)
     assert said.count(ANNOUNCED) == 1

@@ -36,7 +36,7 @@ SMALL: dict[str, Any] = {
     },
 }
 
-each = pytest.mark.parametrize("name", ["rllib-ppo", pytest.param("rllib-sac", marks=pytest.mark.slow)])
+each = pytest.mark.parametrize("name", ["rllib-ppo", "rllib-sac"])
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +85,7 @@ def learnt(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Learnt:
 
 
 @each
+@pytest.mark.slow
 def test_the_policy_does_what_rllib_does_without_exploration(name: str, learnt: Learnt) -> None:
     _, live = learnt[name]
     hours = 0
@@ -100,6 +101,7 @@ def test_the_policy_does_what_rllib_does_without_exploration(name: str, learnt: 
 
 
 @each
+@pytest.mark.slow
 def test_what_is_read_again_acts_as_the_best_policy(name: str, learnt: Learnt, data: Path) -> None:
     spec, live = learnt[name]
     bundle = read_bundle(Path(spec.folder) / rllib_family.BUNDLE)
@@ -114,6 +116,7 @@ def test_what_is_read_again_acts_as_the_best_policy(name: str, learnt: Learnt, d
 
 
 @each
+@pytest.mark.slow
 def test_the_record_says_how_far_it_got_and_which_policy_was_kept(name: str, learnt: Learnt) -> None:
     reached = json.loads((Path(learnt[name][0].folder) / "learned.json").read_text())["reached"]
     assert reached["env_steps"] >= 2 * 32
@@ -127,6 +130,7 @@ def test_the_record_says_how_far_it_got_and_which_policy_was_kept(name: str, lea
 
 
 @each
+@pytest.mark.slow
 def test_a_shared_policy_acts_in_other_communities_if_it_fits_them(
     name: str, learnt: Learnt, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -110,6 +110,7 @@ def without_later_stays(lines: list[str], first: int) -> list[str]:
     return [header, *rows[:row], *[away] * (len(rows) - row)]
 
 
+@pytest.mark.slow
 def test_who_knows_more_does_better(challenge_2022: Path) -> None:
     names = ("foresight", "mpc-perfect", "mpc", "net-zero", "no-control")
     results = evaluate(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import pickle
 import subprocess
@@ -259,3 +260,13 @@ def test_the_rule_that_training_starts_from_is_not_called_learnt() -> None:
         _require_learnt(result, task, Budget(0.1))
     result.policy_updates = 1
     _require_learnt(result, task, Budget(0.1))
+
+
+def test_a_full_disk_is_said(family: Family, given: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(trainer, "write_record", full)
+    with pytest.raises(ConfigError, match=r"No space left on device.*Make room"):
+        train_learned("rllib-ppo", **given)
+    assert not given["folder"].exists()

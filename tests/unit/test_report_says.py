@@ -49,6 +49,8 @@ def test_the_headline_names_the_policy_the_best_rule_and_the_saving() -> None:
     assert "no learned policy took part" not in text
     assert "no learned policy took part" in said(no_control(town), evaluation("bau", town))
     assert "Only no control was evaluated" in said(no_control(town))
+    planned = said(no_control(town), evaluation("bau", town), evaluation("mpc", town, keep=0.5))
+    assert "no learned policy took part, and model predictive control (mpc) scores 0.583" in planned
 
 
 def test_learning_baselines_are_beside_the_policy_and_not_it() -> None:

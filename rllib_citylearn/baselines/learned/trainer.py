@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import time
@@ -72,7 +73,17 @@ def train_learned(
     if _is_finished(folder, task, cached=cached):
         return folder
     with locked(_lock_of(folder)):  # another process may be training it: its time is not shared, and its result is used
-        return folder if _is_finished(folder, task, cached=cached) else _trained(task, minutes, folder, report)
+        if _is_finished(folder, task, cached=cached):
+            return folder
+        try:
+            return _trained(task, minutes, folder, report)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+                raise
+            raise ConfigError(
+                f"{folder} can't be written ({error.strerror}). Make room there, or name another folder; for what is kept "
+                "in the cache that is RLLIB_CITYLEARN_CACHE."
+            ) from error
 
 
 def _trained(task: Task, minutes: float, folder: Path, report: Report | None) -> Path:

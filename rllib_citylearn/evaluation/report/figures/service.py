@@ -78,13 +78,17 @@ def _curves(axes: Any, cast: Cast, lines: list[Contender], size: Size) -> None:
     missing = {c.name: missing_kwh(c.shown.departures) for c in lines if c.shown.departures is not None}
     highest = max([1.0, *(float(values.max()) for values in missing.values())])
     levels = np.linspace(0.0, highest, 300)
+    top = 1.0
     for contender in lines:
         look = cast.look(contender)
         shares = 100.0 * share_lacking_more(missing[contender.name], levels)
+        top = max(top, 1.05 * float(shares.max()))
         axes.plot(levels, shares, **look.line)
+    if not any(values.any() for values in missing.values()):
+        axes.text(0.5, 0.5, "no departure lacked anything", transform=axes.transAxes, ha="center", fontsize=size.small_pt)
     axes.set_xlabel("missing energy (kWh)", fontsize=size.small_pt)
     axes.set_xlim(0.0, highest)
-    axes.set_ylim(bottom=0.0)
+    axes.set_ylim(0.0, top)
 
 
 def _caption(cast: Cast, serving: list[Contender]) -> str:

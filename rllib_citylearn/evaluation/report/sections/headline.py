@@ -50,6 +50,9 @@ def _sentence(cast: Cast) -> Text:
             text += f", model predictive control ({cast.label(cast.planner)}) {number(cast.planner.score, 3)}"
     elif best.name in BASELINES and best.name != NO_CONTROL:
         text += "; no learned policy took part"
+        planner = cast.planner
+        if planner is not None and planner is not best and planner.score is not None:
+            text += f", and model predictive control ({cast.label(planner)}) scores {number(planner.score, 3)}"
     share = cast.community.share_of_possible(best.name)
     if share is not None and best is not cast.bound:
         text += f". It reaches {percent(share, 0)} of what perfect foresight saves"
