@@ -14,10 +14,10 @@ import socket
 import threading
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from rllib_citylearn.root_logger import root_logger_kept
 
 _RESOLVE_SECONDS = 3.0
 _CONNECT_SECONDS = 3.0
@@ -41,7 +41,7 @@ def download(name: str, folder: Path) -> Path:
     Raises:
         DownloadUnavailableError: CityLearn is not installed or its server is not reachable or does not have the set.
     """
-    with _quiet_logging():
+    with root_logger_kept():
         try:
             from citylearn.data import DataSet
 
@@ -60,7 +60,7 @@ def download(name: str, folder: Path) -> Path:
 
 def version() -> str:
     """The version whose repository CityLearn downloads from, as recorded with a run."""
-    with _quiet_logging():
+    with root_logger_kept():
         from citylearn.data import DataSet
     # The tag can be set in the environment; it names the data better than CityLearn's own version does.
     return f"citylearn {DataSet.REPOSITORY_TAG.removeprefix('v')}"
@@ -131,18 +131,6 @@ def _resolvable(host: str) -> bool:
         return answers.get(timeout=_RESOLVE_SECONDS)
     except queue.Empty:
         return False
-
-
-@contextmanager
-def _quiet_logging() -> Iterator[None]:
-    """Undo what CityLearn does to the root logger: a handler and a level, on import and at every use."""
-    root = logging.getLogger()
-    level, handlers = root.level, list(root.handlers)
-    try:
-        yield
-    finally:
-        root.setLevel(level)
-        root.handlers[:] = handlers
 
 
 def _one_line(error: Exception) -> str:

@@ -15,9 +15,9 @@ from rllib_citylearn.env.appliance_features import appliance_quantity
 from rllib_citylearn.env.feature_table import FEATURES, Feature, charger_positions, table_names
 from rllib_citylearn.env.features import AgentFeatures, CommunityFeatures, fitted_ranges
 from rllib_citylearn.env.measurements import memory_names, memory_ranges
-from rllib_citylearn.env.root_logger import root_logger_kept
 from rllib_citylearn.env.selection import named_buildings
 from rllib_citylearn.errors import ConfigError, DatasetError
+from rllib_citylearn.root_logger import root_logger_kept
 
 if TYPE_CHECKING:
     from citylearn.citylearn import CityLearnEnv

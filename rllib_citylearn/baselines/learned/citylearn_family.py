@@ -14,8 +14,8 @@ from rllib_citylearn.baselines.learned.citylearn_controller import CityLearnLear
 from rllib_citylearn.baselines.learned.citylearn_state import community_of, write_state
 from rllib_citylearn.baselines.learned.family import Family, Learnt, Task
 from rllib_citylearn.env.citylearn_env import make_citylearn_env
-from rllib_citylearn.env.root_logger import root_logger_kept
 from rllib_citylearn.errors import ConfigError, TrainingError
+from rllib_citylearn.root_logger import root_logger_kept
 
 
 class _CityLearnFamily:

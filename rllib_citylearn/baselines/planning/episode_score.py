@@ -37,12 +37,12 @@ class EpisodeScore:
             price: currency/kWh; carbon: kgCO2/kWh.
         """
         drawn, price, carbon = np.maximum(idle_kwh, 0.0), np.maximum(price, 0.0), np.maximum(carbon, 0.0)
-        imports = price * _one_over((drawn * price).sum(0)) + carbon * _one_over((drawn * carbon).sum(0))
+        imports = price * one_over((drawn * price).sum(0)) + carbon * one_over((drawn * carbon).sum(0))
         district = idle_kwh.sum(1)
         return cls(
             imports=imports / idle_kwh.shape[1] / 3.0,
-            rise=float(_one_over(_rises(district))) / 6.0,
-            factor=float(_one_over(_one_minus_load_factors(district))) / 6.0,
+            rise=float(one_over(_rises(district))) / 6.0,
+            factor=float(one_over(_one_minus_load_factors(district))) / 6.0,
         )
 
     def score(self, net_kwh: Floats) -> float:
@@ -62,5 +62,6 @@ def _one_minus_load_factors(district: Floats) -> Floats:
     return np.asarray(sum(1.0 - stretch.mean() / stretch.max() for stretch in stretches if stretch.max() > 0.0))
 
 
-def _one_over(total: Floats) -> Floats:
+def one_over(total: Floats) -> Floats:
+    """Reciprocals; zero where there is next to nothing to divide by."""
     return np.divide(1.0, total, out=np.zeros(np.shape(total)), where=total > 1e-9)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from rllib_citylearn.baselines.planning.episode_score import one_over
 from rllib_citylearn.simulator.parameters import HOURS_A_MONTH
 
 Floats = npt.NDArray[np.float64]
@@ -74,10 +75,10 @@ class PastWeights:
         self._look(row)
         hours = self._seen + DAY
         buildings = self._load.shape[1]
-        imports = price * _one_over(self._bill / hours) + carbon * _one_over(self._emissions / hours)
+        imports = price * one_over(self._bill / hours) + carbon * one_over(self._emissions / hours)
         return HourlyWeights(
             imports=imports / buildings,
-            rise=0.5 * float(_one_over(np.array(self._rises / hours))),
+            rise=0.5 * float(one_over(np.array(self._rises / hours))),
             peak=self._peak(district_kwh, expected_kwh),
         )
 
@@ -103,14 +104,9 @@ class PastWeights:
             return 0.0
         mean = max(float(recent.mean()), LEAST_LOAD_FACTOR * highest)
         factor = np.array(self._one_minus_load_factor())
-        return 0.5 * self._hours_a_month * mean / highest**2 * float(_one_over(factor))
+        return 0.5 * self._hours_a_month * mean / highest**2 * float(one_over(factor))
 
     def _one_minus_load_factor(self) -> float:
         stretches = [self._district[i : i + HOURS_A_MONTH] for i in range(0, len(self._district), HOURS_A_MONTH)]
         factors = [1.0 - float(np.mean(s)) / max(s) for s in stretches if len(s) >= DAY and max(s) > 0.0]
         return float(np.mean(factors)) if factors else USUAL_ONE_MINUS_LOAD_FACTOR
-
-
-def _one_over(values: Floats) -> Floats:
-    """Zero where there is nothing to divide by: a term that is nothing without control has no ratio."""
-    return np.divide(1.0, values, out=np.zeros_like(values), where=values > 1e-9)
