@@ -10,6 +10,7 @@ from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 
 from rllib_citylearn.algorithm.connectors import joint_env_to_module, joint_module_to_env
 from rllib_citylearn.algorithm.names import COMMUNITY, community_of_agent
+from rllib_citylearn.algorithm.optimisers import OPTIMISERS
 from rllib_citylearn.algorithm.requirements import (
     refuse_compiled_learner,
     require_demonstrators,
@@ -48,7 +49,9 @@ class CooperativeMADDPGConfig(AlgorithmConfig):
         super().__init__(algo_class=algo_class)
         self.env_runner_cls: type | None
         self.actor_lr = 3e-4
+        self.actor_optimiser = "adam"
         self.critic_lr = 1e-3
+        self.final_lr_share = 1.0
         self.gamma = 0.98
         self.n_step = 1
         self.tau = 0.005
@@ -90,7 +93,9 @@ class CooperativeMADDPGConfig(AlgorithmConfig):
         self,
         *,
         actor_lr: Any = NotProvided,
+        actor_optimiser: str = NotProvided,
         critic_lr: Any = NotProvided,
+        final_lr_share: float = NotProvided,
         n_step: int = NotProvided,
         tau: float = NotProvided,
         policy_delay: int = NotProvided,
@@ -119,6 +124,10 @@ class CooperativeMADDPGConfig(AlgorithmConfig):
 
         Args:
             actor_lr, critic_lr: learning rates (> 0), or schedules ``[[environment step, rate], ...]``.
+            actor_optimiser: ``adam``, or ``muon``: Muon for matrices, Adam for the rest; takes gradients through simulated
+                hours further in the same time.
+            final_lr_share: what is left of both rates at the end of a run, (0, 1]; they fall in a straight line with the
+                share of the run that is done. 1 leaves them as they are. Of account where a run's end is known: in presets.
             n_step: rewards summed before the critic's value of what follows (>= 1).
             tau: share by which targets move towards their networks every ``policy_delay`` gradient steps, (0, 1].
             policy_delay: gradient steps of the critics for one of the policy (>= 1).
@@ -220,6 +229,9 @@ class CooperativeMADDPGConfig(AlgorithmConfig):
             f"cloning_weight={self.cloning_weight} must not be negative": self.cloning_weight >= 0,
             f"cloning_weight={self.cloning_weight} has nothing to pull towards; name some demonstrations, with a "
             "demonstration_share above 0": not self.cloning_weight or bool(self.demonstrations and self.demonstration_share),
+            f"actor_optimiser={self.actor_optimiser!r} has to be one of {', '.join(OPTIMISERS)}": self.actor_optimiser
+            in OPTIMISERS,
+            f"final_lr_share={self.final_lr_share} has to be within (0, 1]": 0 < self.final_lr_share <= 1,
             f"precision={self.precision!r} has to be 'float32' or 'bfloat16'": self.precision in ("float32", "bfloat16"),
         }
         schedules = (

@@ -39,8 +39,10 @@ from rllib_citylearn.algorithm.names import (
     IMPORTANCE,
     IS_DEMONSTRATION,
     PRESENT,
+    SHARE_DONE,
     TD_ERRORS,
 )
+from rllib_citylearn.algorithm.optimisers import OptimiserName, optimisers
 from rllib_citylearn.algorithm.schedules import value_at
 from rllib_citylearn.env.config import CommunityEnvConfig
 from rllib_citylearn.errors import TrainingError
@@ -87,20 +89,23 @@ class CooperativeMADDPGLearner(TorchLearner):
         return module
 
     def configure_optimizers_for_module(self, module_id: str, config: Any = None) -> None:
-        """One Adam for the critics, one for the policy (actor and coordinator)."""
+        """Adam for the critics, ``actor_optimiser`` for the policy (actor and coordinator)."""
         module = self.module[module_id].unwrapped()
-        for name, network, learning_rate in (
-            ("critic", module.critics, config.critic_lr),
-            ("actor", module.policy, config.actor_lr),
-        ):
-            parameters = list(network.parameters())
-            self.register_optimizer(
-                module_id=module_id,
-                optimizer_name=name,
-                optimizer=torch.optim.Adam(parameters, fused=True),  # all parameters in one call
-                params=parameters,
-                lr_or_lr_schedule=learning_rate,
-            )
+        self._rates = {}
+        parts: tuple[tuple[str, torch.nn.Module, OptimiserName, Any], ...] = (
+            ("critic", module.critics, "adam", config.critic_lr),
+            ("actor", module.policy, config.actor_optimiser, config.actor_lr),
+        )
+        for network, part, kind, learning_rate in parts:
+            for suffix, optimiser in optimisers(part, kind).items():
+                self._rates[network + suffix] = learning_rate
+                self.register_optimizer(
+                    module_id=module_id,
+                    optimizer_name=network + suffix,
+                    optimizer=optimiser,
+                    params=optimiser.param_groups[0]["params"],
+                    lr_or_lr_schedule=learning_rate,
+                )
 
     def standardise(self, mean: Any, deviation: Any) -> None:
         """Tell the networks, targets included, the observation columns' means and standard deviations ``[D]``."""
@@ -145,8 +150,9 @@ class CooperativeMADDPGLearner(TorchLearner):
         steps = timesteps.get(NUM_ENV_STEPS_SAMPLED_LIFETIME, 0)
         self._rule_weight = value_at(self.config.rule_weight, steps)
         # RLlib follows them after updates; the first one of a run that goes on would have the rates of the checkpoint.
-        for name, rate in (("critic", self.config.critic_lr), ("actor", self.config.actor_lr)):
-            self._set_optimizer_lr(self.get_optimizer(COMMUNITY, name), value_at(rate, steps))
+        share = 1.0 - (1.0 - self.config.final_lr_share) * timesteps.get(SHARE_DONE, 0.0)
+        for name, rate in self._rates.items():
+            self._set_optimizer_lr(self.get_optimizer(COMMUNITY, name), share * value_at(rate, steps))
 
     def _require_finite(self, what: str, value: Tensor) -> None:
         """Refuse to learn from what is no number."""

@@ -29,7 +29,7 @@ from rllib_citylearn.algorithm.community_record import CommunityRecord, Record, 
 from rllib_citylearn.algorithm.config import CooperativeMADDPGConfig
 from rllib_citylearn.algorithm.demonstrations import demonstrations
 from rllib_citylearn.algorithm.exploration_state import exploration_states, restore_exploration_states
-from rllib_citylearn.algorithm.names import COMMUNITY, TD_ERRORS
+from rllib_citylearn.algorithm.names import COMMUNITY, SHARE_DONE, TD_ERRORS
 from rllib_citylearn.algorithm.replay import JointReplay
 from rllib_citylearn.algorithm.replay.priorities import annealed_beta
 from rllib_citylearn.algorithm.vector_runner import CommunityVectorRunner
@@ -52,6 +52,11 @@ class CooperativeMADDPG(Algorithm):
     Results carry, at their top level, so that Tune can stop and choose by them: ``score`` (mean of cost, carbon and grid of
     the latest training episodes relative to no control; with exploration noise; lower is better), ``team_return`` (an
     episode's team rewards summed), ``env_steps``, ``updates``, ``env_steps_per_s`` and ``updates_per_s``.
+
+    Attributes:
+        replay: what was sampled.
+        share_done: how much of the run is done, 0 to 1, which whoever drives it sets between two calls of ``train()``;
+            learning rates fall with it (``final_lr_share``).
     """
 
     @classmethod
@@ -74,6 +79,7 @@ class CooperativeMADDPG(Algorithm):
         self._agents = layout.agents
         self._unlike = len(layout.communities) > 1
         self._record = CommunityRecord(self._records(layout))
+        self.share_done = 0.0
         self._update_debt = 0.0
         self._updates = 0
         self._standardised = False
@@ -167,7 +173,7 @@ class CooperativeMADDPG(Algorithm):
         with self.metrics.log_time((TIMERS, LEARNER_UPDATE_TIMER)):
             results = self.learner_group.update(
                 batch=MultiAgentBatch({COMMUNITY: SampleBatch(batch)}, env_steps=batch_size * updates),
-                timesteps={NUM_ENV_STEPS_SAMPLED_LIFETIME: self.replay.added},
+                timesteps={NUM_ENV_STEPS_SAMPLED_LIFETIME: self.replay.added, SHARE_DONE: self.share_done},
                 num_epochs=1,
                 minibatch_size=config.train_batch_size_per_learner,
                 shuffle_batch_per_epoch=False,

@@ -33,6 +33,9 @@ IS_DEMONSTRATION = "is_demonstration"
 TD_ERRORS = "td_errors"
 """Metric ``[B]``: how wrong the critics were about each row of a batch, in the batch's order."""
 
+SHARE_DONE = "share_done"
+"""Beside the counts of steps that a learner is told with an update: how much of the run is done, 0 to 1."""
+
 
 def community_of_agent(agent_id: object, episode: object = None, **kwargs: object) -> str:
     """Policy mapping: every agent belongs to the community. A module-level function, because episodes carry it."""

@@ -159,6 +159,7 @@ class _Training:
         with (self.folder / "progress.csv").open("a", newline="") as file:
             table = csv.DictWriter(file, COLUMNS, lineterminator="\n")
             while True:
+                self.algorithm.share_done = share_done(self.preset.stop, self.progress)
                 result = self.algorithm.train()
                 now = time.monotonic()
                 self.progress = self.progress.at(before + now - start, result)

@@ -16,7 +16,7 @@ _RLLIBS = ("gamma", "grad_clip", "grad_clip_by", "train_batch_size_per_learner")
 
 _IDLE: Mapping[str, str] = {
     "lr": "set actor_lr and critic_lr",
-    "optimizer": "the optimisers are Adam; set actor_lr and critic_lr",
+    "optimizer": "set actor_optimiser, actor_lr and critic_lr",
     "num_epochs": "set updates_per_env_step",
     "num_sgd_iter": "set updates_per_env_step",
     "minibatch_size": "set train_batch_size_per_learner",

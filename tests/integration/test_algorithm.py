@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from rllib_citylearn.algorithm import CooperativeMADDPG, CooperativeMADDPGConfig
+from rllib_citylearn.algorithm.optimisers import OPTIMISERS
 from rllib_citylearn.env import CityLearnMultiAgentEnv
 from rllib_citylearn.errors import CheckpointError, ConfigError
 from tests.envs import HIGH, NUMBERS, WIDTH, MeetingEnv, NumberedEnv
@@ -78,8 +79,9 @@ def weights(algorithm: CooperativeMADDPG) -> dict[str, torch.Tensor]:
     return {k: v.clone() for k, v in algorithm.learner_group._learner.community.state_dict().items()}
 
 
-def test_restoring_gives_the_same_actions_and_the_same_next_update(tmp_path: Path):
-    algorithm = config().build_algo()
+@pytest.mark.parametrize("optimiser", OPTIMISERS)
+def test_restoring_gives_the_same_actions_and_the_same_next_update(optimiser: str, tmp_path: Path):
+    algorithm = config(actor_optimiser=optimiser).build_algo()
     algorithm.train()
     algorithm.train()
     path = algorithm.save_to_path(str(tmp_path / "checkpoint"))
@@ -177,6 +179,27 @@ def test_learning_rates_and_the_pull_to_the_rule_follow_their_schedules():
         assert 1e-4 < early < 1e-3
         assert late == pytest.approx(1e-4)
         assert learner._rule_weight == 0.0
+    finally:
+        algorithm.stop()
+
+
+def test_learning_rates_fall_with_the_run_to_the_share_that_is_left_of_them():
+    algorithm = config(actor_lr=1e-3, critic_lr=2e-3, actor_optimiser="muon", final_lr_share=0.1).build_algo()
+    learner = algorithm.learner_group._learner
+    names = ("critic", "actor", "actor_matrices")
+
+    def rates() -> list[float]:
+        return [float(learner.get_optimizer("community", name).param_groups[0]["lr"]) for name in names]
+
+    try:
+        algorithm.train()
+        assert rates() == pytest.approx([2e-3, 1e-3, 1e-3])
+        algorithm.share_done = 0.5
+        algorithm.train()
+        assert rates() == pytest.approx([1.1e-3, 5.5e-4, 5.5e-4])
+        algorithm.share_done = 1.0
+        algorithm.train()
+        assert rates() == pytest.approx([2e-4, 1e-4, 1e-4])
     finally:
         algorithm.stop()
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rllib_citylearn.env.reference import NoControl
-from rllib_citylearn.env.reward import TERMS, RewardBuffers, RewardWeights, TeamReward
+from rllib_citylearn.env.reward import LEAST_PEAK, TERMS, RewardBuffers, RewardWeights, TeamReward
 from rllib_citylearn.errors import ConfigError
 from rllib_citylearn.simulator.parameters import HOURS_A_MONTH
 
@@ -197,3 +197,20 @@ def test_weights_that_pay_for_nothing_the_community_has_are_refused(reference):
         TeamReward(reference, only)
         with pytest.raises(ConfigError, match="every reward would be zero; give one of cost"):
             TeamReward(plain, only)
+
+
+def test_peaks_lower_than_anybody_leaves_are_paid_for_once(reference):
+    """Within a month the way up to ``LEAST_PEAK`` of the uncontrolled peak costs nothing; beyond it every kWh does."""
+    month = slice(HOURS_A_MONTH, 2 * HOURS_A_MONTH)
+    base = reference.net_kwh.sum(1)
+    least = max(LEAST_PEAK * base[month].max(), base[month].mean())
+    buildings = reference.net_kwh.shape[1]
+    loads = np.linspace(0.0, 1.2 * least, 40)
+    net = np.repeat(loads[:, None] / buildings, buildings, 1)
+    paid = run(reference, net, first=month.start)[2]["load_factor"] - run(
+        reference, np.zeros_like(net), first=month.start
+    )[2]["load_factor"]
+    below = loads[1:] <= least
+    assert below.sum() > 20
+    assert np.allclose(paid[1:][below], 0.0, atol=1e-12)
+    assert (paid[1:][~below] < 0.0).all()
