@@ -26,6 +26,12 @@ Ranges = Mapping[str, Sequence[float]]
 _SCALED = ("non_shiftable_load", "solar_generation", "net_electricity_consumption")
 """Features whose range grows with the loads."""
 
+_LOADS = ("_non_shiftable_load", "_non_shiftable_load_without_control")
+"""CityLearn's series of a building's load."""
+
+_WEEK = 168
+"""Time steps."""
+
 
 @dataclass(frozen=True)
 class Site:
@@ -120,6 +126,9 @@ def build_citylearn(
         if config.variants:
             for building in env.buildings:
                 _scale(building, *random.uniform(*config.load_scaling, 2))
+    if config.load_shift_weeks and config.variants:
+        for building in env.buildings:
+            _shift(building, int(random.integers(-config.load_shift_weeks, config.load_shift_weeks + 1)))
     return env, ranges
 
 
@@ -146,9 +155,12 @@ def _scale(building: Any, load: float, generation: float) -> None:
     CityLearn hands out stretches of its series, so they are replaced where it keeps them.
     """
     series = vars(building.energy_simulation)
-    for name, factor in (
-        ("_non_shiftable_load", load),
-        ("_non_shiftable_load_without_control", load),
-        ("_solar_generation", generation),
-    ):
+    for name, factor in (*((name, load) for name in _LOADS), ("_solar_generation", generation)):
         series[name] = series[name] * np.asarray(factor, series[name].dtype)
+
+
+def _shift(building: Any, weeks: int) -> None:
+    """Give a building the load it has so many weeks later, over the whole data and around its ends."""
+    series = vars(building.energy_simulation)
+    for name in _LOADS:
+        series[name] = np.roll(series[name], -_WEEK * weeks)

@@ -69,12 +69,15 @@ class CommunityEnvConfig:
             of them.
         load_scaling: lowest and highest factor by which each building's load and, apart from it, its photovoltaic
             generation are multiplied, drawn for each runner. None leaves them as they are.
+        load_shift_weeks: whole weeks, by up to which each building's load is moved to earlier or later in the data, drawn
+            for each runner, so that the same buildings' peaks don't always meet on the same days; weekdays, weather and
+            photovoltaic generation stay. None leaves loads where they are.
         random_fleet: fields of ``FleetSpec`` (``rllib_citylearn.datasets.fleets``): for each runner a fleet of electric
             vehicles is drawn and laid over the data set, as a copy of it in the cache folder. Needs ``padded`` unless all
             fleets have the same chargers (``building_share`` 1, ``v2g_share`` 0 or 1). None leaves the vehicles of the data.
-        variants: how many communities each runner draws by ``random_buildings``, ``load_scaling`` and ``random_fleet``, to
-            play them in random turns; 0 draws none and plays the data as they are, with the fleet of ``random_fleet``'s own
-            seed and the same ranges, for evaluation.
+        variants: how many communities each runner draws by ``random_buildings``, ``load_scaling``, ``load_shift_weeks`` and
+            ``random_fleet``, to play them in random turns; 0 draws none and plays the data as they are, with the fleet of
+            ``random_fleet``'s own seed and the same ranges, for evaluation.
     """
 
     dataset: str = "citylearn_challenge_2022_phase_all"
@@ -99,6 +102,7 @@ class CommunityEnvConfig:
     communities: Sequence[Mapping[str, Any]] | None = None
     random_buildings: int | None = None
     load_scaling: tuple[float, float] | None = None
+    load_shift_weeks: int | None = None
     random_fleet: Mapping[str, Any] | None = None
     variants: int = 1
 
@@ -153,7 +157,7 @@ class CommunityEnvConfig:
         return self.variants > 0 and any(
             drawn is not None
             for part in self.each()
-            for drawn in (part.random_buildings, part.load_scaling, part.random_fleet)
+            for drawn in (part.random_buildings, part.load_scaling, part.load_shift_weeks, part.random_fleet)
         )
 
     def each(self) -> list[CommunityEnvConfig]:
@@ -174,6 +178,7 @@ class CommunityEnvConfig:
             "random_seed",
             "random_buildings",
             "load_scaling",
+            "load_shift_weeks",
         }
         unknown = sorted(set(own) - of_communities)
         if unknown:
@@ -218,6 +223,7 @@ class CommunityEnvConfig:
             random_initial_soc=False,
             forecast_noise=0.0,
             load_scaling=None,
+            load_shift_weeks=None,
             variants=0 if self.random_buildings is not None or self.random_fleet is not None else 1,
         )
 
@@ -240,8 +246,8 @@ class CommunityEnvConfig:
         self.each()  # finishes and checks every community
         if self.variants > 1 and not self.draws:
             raise ConfigError(
-                f"variants is {self.variants}, but without load_scaling, random_buildings or random_fleet they would all be "
-                "the same; give one of these, or leave variants out."
+                f"variants is {self.variants}, but without load_scaling, load_shift_weeks, random_buildings or random_fleet "
+                "they would all be the same; give one of these, or leave variants out."
             )
 
 

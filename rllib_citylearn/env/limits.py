@@ -64,6 +64,7 @@ ENVIRONMENT: tuple[Limit, ...] = (
     ),
     ("random_buildings", "at least 1", lambda count: count >= 1),
     ("load_scaling", "the lowest and the highest factor, 0 < lowest <= highest", _are_factors),
+    ("load_shift_weeks", "at least 1, or null", lambda weeks: weeks >= 1),
     ("variants", "0 or more", lambda variants: variants >= 0),
 )
 """Of ``CommunityEnvConfig``."""

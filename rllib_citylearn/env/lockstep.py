@@ -74,10 +74,10 @@ class LockstepHour:
 class LockstepCommunities:
     """K communities, each with its share of E copies.
 
-    They differ in what ``load_scaling`` drew, or, with ``padded``, in their buildings and devices too: the entries of
-    ``communities``, what ``random_buildings`` and ``random_fleet`` drew. Rows of the joint arrays are then places
-    ``building_1`` to ``building_N`` of the largest community, of which a community takes the first, as many as it has
-    buildings; columns are those of all communities together.
+    They differ in what ``load_scaling`` and ``load_shift_weeks`` drew, or, with ``padded``, in their buildings and devices
+    too: the entries of ``communities``, what ``random_buildings`` and ``random_fleet`` drew. Rows of the joint arrays are
+    then places ``building_1`` to ``building_N`` of the largest community, of which a community takes the first, as many as
+    it has buildings; columns are those of all communities together.
 
     All runners of a run have the same communities, so that a learner can have them too: what is drawn depends on a
     community's number alone. Copies start at different steps of the data; with ``config.starts`` they take turns.

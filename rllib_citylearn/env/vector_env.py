@@ -56,7 +56,8 @@ class CommunityVectorEnv:
         communities: number E.
         turn: which of ``config.starts`` comes first; several runners take turns with them.
         turns: how many runners take turns.
-        instance: numbers that tell this environment from others, for what ``random_buildings`` and ``load_scaling`` draw.
+        instance: numbers that tell this environment from others, for what ``random_buildings``, ``load_scaling`` and
+            ``load_shift_weeks`` draw.
         site: the config's data, if they have been looked up before.
     """
 

@@ -140,6 +140,23 @@ def test_loads_are_scaled_by_one_factor_each(homes, engine):
     assert 0.5 <= min(factors) < 1 < max(factors) <= 2.0
 
 
+@pytest.mark.parametrize("engine", ["fast", "citylearn"])
+def test_loads_are_moved_by_whole_weeks_and_generation_stays(homes, engine):
+    whole = {**homes, "engine": engine, "window": None, "episode_steps": 24}
+    plain, moved = runner(whole, 1), runner({**whole, "load_shift_weeks": 3}, 1)
+    assert plain.features.ranges == moved.features.ranges
+    weeks = []
+    for before, after in zip(plain.citylearn.buildings, moved.citylearn.buildings, strict=True):
+        loads, new = before.energy_simulation.non_shiftable_load, after.energy_simulation.non_shiftable_load
+        assert np.array_equal(before.energy_simulation.solar_generation, after.energy_simulation.solar_generation)
+        fitting = [k for k in range(-3, 4) if np.array_equal(new, np.roll(loads, -168 * k))]
+        weeks.append(fitting[0])
+        assert len(fitting) == 1
+    assert len(set(weeks)) > 1, "each building by another number of weeks"
+    seen = np.array([physical(moved, "non_shiftable_load")[:, n] for n in range(len(weeks))])
+    assert not np.allclose(seen, np.array([physical(plain, "non_shiftable_load")[:, n] for n in range(len(weeks))]))
+
+
 def test_runners_and_variants_draw_other_loads_within_the_same_ranges(homes):
     config = {**homes, "load_scaling": (0.5, 2.0), "variants": 2}
     loads, ranges = [], []

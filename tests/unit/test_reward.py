@@ -207,9 +207,10 @@ def test_peaks_lower_than_anybody_leaves_are_paid_for_once(reference):
     buildings = reference.net_kwh.shape[1]
     loads = np.linspace(0.0, 1.2 * least, 40)
     net = np.repeat(loads[:, None] / buildings, buildings, 1)
-    paid = run(reference, net, first=month.start)[2]["load_factor"] - run(
-        reference, np.zeros_like(net), first=month.start
-    )[2]["load_factor"]
+    paid = (
+        run(reference, net, first=month.start)[2]["load_factor"]
+        - run(reference, np.zeros_like(net), first=month.start)[2]["load_factor"]
+    )
     below = loads[1:] <= least
     assert below.sum() > 20
     assert np.allclose(paid[1:][below], 0.0, atol=1e-12)
