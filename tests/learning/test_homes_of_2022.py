@@ -1,7 +1,8 @@
 """Learning on the 17 homes of the CityLearn Challenge 2022, scored over the whole year by CityLearn's own ``evaluate()``.
 
 In-sample: the policies are trained on the buildings and the year that they are scored on. Figures to beat: MPC with naive
-forecasts 0.7505 from the net-zero rule's 0.7824, and the rule BusinessAsUsual 0.798 from the level rule's 0.819.
+forecasts 0.7505, by 0.005 and more from the net-zero rule's 0.7824, and the rule BusinessAsUsual 0.798 from the level rule's
+0.819.
 """
 
 from __future__ import annotations
@@ -11,18 +12,19 @@ from pathlib import Path
 
 import pytest
 
+from rllib_citylearn.algorithm.preset import Preset
 from rllib_citylearn.cli.main import main
 
 PRESETS = Path(__file__).parents[2] / "tune_configs"
-BUSINESS_AS_USUAL, NAIVE_MPC = 0.798, 0.7505
+BUSINESS_AS_USUAL, BELOW_NAIVE_MPC = 0.798, 0.745
 
 pytestmark = pytest.mark.slow
 
 
-def score(preset: str, minutes: float, seed: int, shared_datasets: Path, runs: Path) -> tuple[float, int]:
+def score(preset: str, seed: int, shared_datasets: Path, runs: Path) -> tuple[float, int]:
     """Train as a user would; the policy's score and the gradient steps behind it."""
     data = shared_datasets / "citylearn_challenge_2022_phase_all"
-    command = ["train", str(PRESETS / f"{preset}.yaml"), "--data", str(data), "--minutes", str(minutes)]
+    command = ["train", str(PRESETS / f"{preset}.yaml"), "--data", str(data)]
     assert main([*command, "--seed", str(seed), "--runs", str(runs), "--name", preset]) == 0
     report = json.loads((runs / preset / "report.json").read_text())
     policy = next(one for one in report["communities"][0]["contenders"] if one["policy"] == "policy")
@@ -30,14 +32,16 @@ def score(preset: str, minutes: float, seed: int, shared_datasets: Path, runs: P
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_value_expansion_beats_mpc_with_naive_forecasts_within_ten_minutes(seed, shared_datasets, tmp_path):
-    reached, updates = score("quick", 10.0, seed, shared_datasets, tmp_path)
+def test_quick_beats_mpc_with_naive_forecasts_within_five_minutes(seed, shared_datasets, tmp_path):
+    assert Preset.read(PRESETS / "quick.yaml").stop.minutes <= 5.0
+    reached, updates = score("quick", seed, shared_datasets, tmp_path)
     assert updates > 0
-    assert reached < NAIVE_MPC
+    assert reached <= BELOW_NAIVE_MPC
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_classic_maddpg_beats_business_as_usual_within_fifteen_minutes(seed, shared_datasets, tmp_path):
-    reached, updates = score("classic", 15.0, seed, shared_datasets, tmp_path)
+    assert Preset.read(PRESETS / "classic.yaml").stop.minutes <= 15.0
+    reached, updates = score("classic", seed, shared_datasets, tmp_path)
     assert updates > 0
     assert reached < BUSINESS_AS_USUAL

@@ -100,7 +100,7 @@ def read(text: str) -> Preset:
         ("training: {num_epochs: 2}", ["training.num_epochs", "updates_per_env_step"]),
         ("training: {shuffle_batch_per_epoch: true}", ["training.shuffle_batch_per_epoch", "does nothing"]),
         ("training: {model: {}}", ["training.model", "section `model`"]),
-        ("training: {optimizer: {}}", ["training.optimizer", "Adam"]),
+        ("training: {optimizer: {}}", ["training.optimizer", "actor_optimiser"]),
         ("training: {learner_config_dict: {}}", ["training", "no key 'learner_config_dict'"]),
         ("stop: {updates: 0}", ["stop.updates", "at least 1"]),
         ("stop: {patience_minutes: 0}", ["stop.patience_minutes", "above 0"]),
