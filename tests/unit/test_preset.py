@@ -14,6 +14,8 @@ from rllib_citylearn.algorithm.preset import Preset
 from rllib_citylearn.env import CityLearnMultiAgentEnv
 from rllib_citylearn.errors import ConfigError
 
+SHIPPED = Path(__file__).parents[2] / "tune_configs"
+
 
 def read(text: str) -> Preset:
     """The preset ``x`` with the keys of a line of YAML."""
@@ -147,7 +149,14 @@ def answer_to(values: dict[str, Any]) -> str | None:
 
 
 def read_quick() -> Preset:
-    return Preset.read(Path(__file__).parents[2] / "tune_configs" / "quick.yaml")
+    return Preset.read(SHIPPED / "quick.yaml")
+
+
+@pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.yaml")), ids=lambda path: path.stem)
+def test_presets_that_are_shipped_are_valid_and_called_like_their_files(path: Path) -> None:
+    preset = Preset.read(path)
+    assert preset.name == path.stem
+    assert len(path.read_text().splitlines()) < 80
 
 
 def test_a_name_is_all_that_a_preset_needs() -> None:

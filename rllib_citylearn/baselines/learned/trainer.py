@@ -21,7 +21,7 @@ from rllib_citylearn.errors import CheckpointError, ConfigError
 from rllib_citylearn.files import cache_folder, locked, new_directory
 from rllib_citylearn.local_ray import prepare_environment, quiet, quiet_core
 
-REVISION = 1
+REVISION = 2
 """Goes up with every change of what training does, so that what an older code learnt is not taken for it."""
 
 
