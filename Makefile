@@ -28,7 +28,7 @@ install: $(INSTALLED) ## Create .venv and install everything
 train: $(INSTALLED) ## Train, evaluate and report (PRESET=quick)
 	@$(BIN)/rllib-citylearn train tune_configs/$(PRESET).yaml
 
-serve: $(INSTALLED) ## Serve the newest run on http://127.0.0.1:8000
+serve: $(INSTALLED) ## Serve the newest run, or the shipped policy, on http://127.0.0.1:8000
 	@$(BIN)/rllib-citylearn serve
 
 test: $(INSTALLED) ## Run the tests a contributor needs (10 minutes at most on 2 cores)

@@ -15,7 +15,7 @@ import httpx
 import pytest
 import yaml
 
-from rllib_citylearn.cli.serve import newest_bundle
+from rllib_citylearn.cli.serve import SHIPPED, newest_bundle, shipped_bundle
 from rllib_citylearn.errors import UserError
 from rllib_citylearn.export import PolicyRuntime, read_bundle
 from tests.bundles import observations, write_small_bundle
@@ -192,6 +192,9 @@ def test_the_newest_bundle_is_that_of_the_run_that_finished_last(tmp_path: Path)
     assert newest_bundle(tmp_path) == tmp_path / "second" / "bundle"
 
 
-def test_without_a_run_the_way_to_one_is_said(tmp_path: Path) -> None:
+def test_without_a_run_the_shipped_policy_is_served_and_without_that_the_way_to_one_is_said(tmp_path: Path) -> None:
+    assert newest_bundle(tmp_path) is None
+    assert shipped_bundle(ROOT / SHIPPED, tmp_path) == ROOT / SHIPPED
+    assert read_bundle(ROOT / SHIPPED).manifest.training["name"] == "quick"
     with pytest.raises(UserError, match="make train"):
-        newest_bundle(tmp_path)
+        shipped_bundle(tmp_path / "bundles", tmp_path)

@@ -1,0 +1,40 @@
+"""The policies that come with the repository are what their presets and reports say."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from rllib_citylearn.algorithm.preset import Preset
+from rllib_citylearn.datasets import resolve
+from rllib_citylearn.evaluation import BundleSpec, evaluate
+from rllib_citylearn.export import read_bundle
+
+ROOT = Path(__file__).resolve().parents[2]
+SHIPPED = sorted((ROOT / "bundles").iterdir())
+MOST_BYTES = 2 * 10**6
+
+each = pytest.mark.parametrize("folder", SHIPPED, ids=lambda folder: folder.name)
+
+
+@each
+def test_a_shipped_policy_is_small_whole_and_of_the_preset_of_its_name(folder: Path) -> None:
+    assert sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) < MOST_BYTES
+    training = read_bundle(folder / "bundle").manifest.training
+    preset = Preset.read(ROOT / "tune_configs" / f"{folder.name}.yaml").to_dict()
+    for section in ("environment", "model", "training", "runners", "stop"):
+        assert training["preset"][section] == json.loads(json.dumps(preset[section])), section
+    assert training["command"] == f"rllib-citylearn train tune_configs/{folder.name}.yaml"
+    assert (folder / "report.html").stat().st_size > 0
+
+
+@pytest.mark.slow
+@each
+def test_a_shipped_policy_scores_what_its_report_says(folder: Path) -> None:
+    report = json.loads((folder / "report.json").read_text())
+    (said,) = [one for one in report["communities"][0]["contenders"] if one["policy"] == "policy"]
+    data = resolve(read_bundle(folder / "bundle").manifest.training["preset"]["environment"]["dataset"]).folder
+    (found,) = evaluate([BundleSpec(str(folder / "bundle"))], data, processes=1)
+    assert found.score.score == pytest.approx(said["score"], abs=1e-5)
