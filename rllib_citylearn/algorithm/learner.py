@@ -149,10 +149,15 @@ class CooperativeMADDPGLearner(TorchLearner):
         super().before_gradient_based_update(timesteps=timesteps)
         steps = timesteps.get(NUM_ENV_STEPS_SAMPLED_LIFETIME, 0)
         self._rule_weight = value_at(self.config.rule_weight, steps)
-        # RLlib follows them after updates; the first one of a run that goes on would have the rates of the checkpoint.
         share = 1.0 - (1.0 - self.config.final_lr_share) * timesteps.get(SHARE_DONE, 0.0)
         for name, rate in self._rates.items():
             self._set_optimizer_lr(self.get_optimizer(COMMUNITY, name), share * value_at(rate, steps))
+
+    def after_gradient_based_update(self, *, timesteps: dict[str, Any]) -> None:
+        """Log the learning rates; RLlib's own would set them too, as if they knew nothing of the share that is done."""
+        for name in self._rates:
+            rate = self.get_optimizer(COMMUNITY, name).param_groups[0]["lr"]
+            self.metrics.log_value((COMMUNITY, f"{name}_learning_rate"), float(rate), window=1)
 
     def _require_finite(self, what: str, value: Tensor) -> None:
         """Refuse to learn from what is no number."""
