@@ -65,6 +65,18 @@ def onnx_models(policy: Policy, observation_size: int) -> dict[str, bytes]:
     }
 
 
+def _forget_origin(model: Any) -> None:
+    """Leave out which lines of which files on this machine a node came from: a bundle is given to others."""
+    for part in (model, model.graph):
+        part.metadata_props.clear()
+    for node in model.graph.all_nodes():
+        node.metadata_props.clear()
+        for value in node.outputs:
+            value.metadata_props.clear()
+    for value in (*model.graph.inputs, *model.graph.initializers.values()):
+        value.metadata_props.clear()
+
+
 def _export(
     module: nn.Module, arguments: tuple[Tensor, ...], inputs: Sequence[str], output: str, free: dict[int, Any]
 ) -> bytes:
@@ -87,6 +99,7 @@ def _export(
                 dynamo=True,
                 verbose=False,
             )
+        _forget_origin(program.model)
         program.save(buffer)
     finally:
         exporter.setLevel(level)

@@ -28,6 +28,8 @@ def test_a_shipped_policy_is_small_whole_and_of_the_preset_of_its_name(folder: P
         assert training["preset"][section] == json.loads(json.dumps(preset[section])), section
     assert training["command"] == f"rllib-citylearn train tune_configs/{folder.name}.yaml"
     assert (folder / "report.html").stat().st_size > 0
+    for graph in (folder / "bundle").glob("*.onnx"):
+        assert b".py" not in graph.read_bytes(), "where the exporting machine keeps its code is nobody's business"
 
 
 @pytest.mark.slow
