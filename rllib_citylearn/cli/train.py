@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rllib_citylearn.cli.settings import with_setting
 from rllib_citylearn.errors import ConfigError
 from rllib_citylearn.local_ray import quiet, quiet_core
 
@@ -52,6 +53,13 @@ def add_parser(subparsers: Any) -> None:
         "--env-runners", type=int, metavar="N", help="another number of sampling processes than the preset's"
     )
     parser.add_argument("--learners", type=int, metavar="N", help="another number of learning processes than the preset's")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="SECTION.KEY=VALUE",
+        help="another value than the preset's, as YAML writes it: --set model.coordinator=none; may be repeated",
+    )
     parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where runs go (default: runs)")
     parser.add_argument("--name", help="name of the run's folder (default: the preset's name and the time)")
     parser.set_defaults(run=run)
@@ -177,6 +185,8 @@ def _with_options(preset: Preset, args: argparse.Namespace) -> Preset:
             values[section][key] = getattr(args, option)
     if args.seed is not None:
         values["seed"] = args.seed
+    for text in args.set:
+        values = with_setting(values, text)
     return type(preset).from_dict(values)
 
 
@@ -186,6 +196,7 @@ def _command(args: argparse.Namespace) -> str:
     for option in ("resume", "data", "engine", "minutes", "seed", "env_runners", "learners", "name"):
         if getattr(args, option) is not None:
             words += [f"--{option.replace('_', '-')}", str(getattr(args, option))]
+    words += [word for text in args.set for word in ("--set", text)]
     return shlex.join(words)
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_type_hints
 from rllib_citylearn.checks import checked_keys
 from rllib_citylearn.errors import ConfigError
 
-CoordinatorKind = Literal["attention+mean-field", "attention", "mean-field", "none"]
+CoordinatorKind = Literal["attention+mean-field", "attention", "mean-field", "means", "none"]
 RuleName = Literal["net-zero", "level", "none"]
 
 
@@ -21,8 +21,9 @@ class CommunityModuleConfig:
         hidden: width of the actor's hidden layers and of the critic's first (>= 1); its second is a quarter as wide,
             but 32 at least.
         coordinator: what gives every building its hint: attention over the buildings and their mean field, one of the two,
-            or ``none``: then a building acts on its own observation alone.
-        hint_size: numbers in a hint (>= 1); of no account without a coordinator.
+            or nothing learnt: ``means`` broadcasts the district's means of all observation columns, and with ``none`` a
+            building acts on its own observation alone.
+        hint_size: numbers in a learnt hint (>= 1); of no account without a coordinator or with ``means``.
         coordinator_width: width of the coordinator's embedding (>= 1); the heads divide it.
         heads: of the attention: how many mixes of the others a building sees (>= 1).
         actors: one set of weights for all buildings (``shared``), or one for each (``separate``), which fixes their number.
@@ -61,7 +62,7 @@ class CommunityModuleConfig:
         checked_keys(
             get_type_hints(CommunityModuleConfig), {field.name: getattr(self, field.name) for field in fields(self)}, ""
         )
-        if self.coordinator != "none" and self.hint_size < 1:
+        if self.coordinator not in ("means", "none") and self.hint_size < 1:
             raise ConfigError(
                 f"hint_size is {self.hint_size} with the coordinator {self.coordinator!r}; give hints at least one number, "
                 "or set coordinator to 'none'."

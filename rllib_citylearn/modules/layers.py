@@ -104,3 +104,28 @@ class Entrance(nn.Module):
             return [apply_linear(seen, weight, None) for weight in weights]
 
         return share
+
+
+class Columns(nn.Module):
+    """Standardised observation columns as they are, by the same parts as an ``Entrance``.
+
+    Args:
+        columns: D.
+    """
+
+    def __init__(self, columns: int) -> None:
+        super().__init__()
+        self.standardise = Standardisation(columns)
+
+    def known(self, observations: Tensor, missing: Tensor) -> list[Tensor]:
+        """``[..., N, D]`` with zeros in the columns ``missing`` ``[k]``."""
+        return [self.standardise(observations).index_fill(-1, missing, 0.0)]
+
+    def share(self, columns: Tensor) -> Callable[[Tensor, Tensor | None], list[Tensor]]:
+        """A function from values ``[..., N, k]`` of ``columns`` ``[k]`` to ``[..., N, D]``, zero elsewhere."""
+
+        def share(values: Tensor, beside: Tensor | None = None) -> list[Tensor]:
+            standard = self.standardise(values, columns)
+            return [standard.new_zeros(*standard.shape[:-1], len(self.standardise.mean)).index_copy(-1, columns, standard)]
+
+        return share

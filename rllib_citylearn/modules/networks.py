@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rllib_citylearn.modules.config import CoordinatorKind
-from rllib_citylearn.modules.layers import Entrance, exactly, linear, rectified
+from rllib_citylearn.modules.layers import Columns, Entrance, exactly, linear, rectified
 from rllib_citylearn.modules.rule import StartingRule
 from rllib_citylearn.modules.standardisation import Standardisation
 
@@ -124,6 +124,28 @@ class Coordinator(nn.Module):
         if self.field is not None:
             hints = hints + self.field(masked_mean(embedding, present)).unsqueeze(-2)
         return zero_absent(torch.tanh(hints).expand(*embedding.shape[:-1], -1), present)
+
+
+class DistrictMeans(nn.Module):
+    """Broadcasts the means over the buildings of all standardised observation columns; nothing in it is learnt.
+
+    What a coordinator has to be better than.
+
+    Args:
+        observation_size: D, which is also the size of a hint.
+    """
+
+    def __init__(self, observation_size: int) -> None:
+        super().__init__()
+        self.entrance = Columns(observation_size)
+
+    def forward(self, observations: Tensor, present: Tensor | None = None) -> Tensor:
+        """Observations ``[B, N, D]`` to hints ``[B, N, D]``."""
+        return self.hints(self.entrance.standardise(zero_absent(observations, present)), present)
+
+    def hints(self, entered: Tensor, present: Tensor | None = None) -> Tensor:
+        """What ``entrance`` gave, ``[B, N, D]``, to hints of the same shape."""
+        return zero_absent(masked_mean(entered, present).unsqueeze(-2).expand_as(entered), present)
 
 
 class Actor(nn.Module):

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from rllib_citylearn.errors import ConfigError
 from rllib_citylearn.modules.config import CommunityModuleConfig
 from rllib_citylearn.modules.layout import JointLayout
-from rllib_citylearn.modules.networks import Actor, Coordinator, zero_absent
+from rllib_citylearn.modules.networks import Actor, Coordinator, DistrictMeans, zero_absent
 from rllib_citylearn.modules.rule import starting_rule
 
 
@@ -26,13 +26,9 @@ class Policy(nn.Module):
     def __init__(self, layout: JointLayout, config: CommunityModuleConfig) -> None:
         super().__init__()
         buildings, observation_size = layout.observation_mask.shape
-        self.hint_size = 0 if config.coordinator == "none" else config.hint_size
+        self.hint_size = {"none": 0, "means": observation_size}.get(config.coordinator, config.hint_size)
         self.buildings = buildings if config.actors == "separate" else None
-        self.coordinator = (
-            Coordinator(observation_size, self.hint_size, config.coordinator_width, config.heads, config.coordinator)
-            if self.hint_size
-            else None
-        )
+        self.coordinator = coordinator(observation_size, config)
         self.actor = Actor(
             observation_size,
             self.hint_size,
@@ -69,3 +65,12 @@ class Policy(nn.Module):
         observations = zero_absent(observations, present)
         hints = self.hints(observations, present)
         return zero_absent(self.actor(observations, hints if kept is None else hints * kept), present)
+
+
+def coordinator(observation_size: int, config: CommunityModuleConfig) -> Coordinator | DistrictMeans | None:
+    """What gives buildings their hints from ``observation_size`` columns, if anything does."""
+    if config.coordinator == "none":
+        return None
+    if config.coordinator == "means":
+        return DistrictMeans(observation_size)
+    return Coordinator(observation_size, config.hint_size, config.coordinator_width, config.heads, config.coordinator)

@@ -47,7 +47,7 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory, challenge_2022: Path) -
             "episode_steps": 48,
             "random_start": True,
         },
-        "model": {"hidden": 16, "hint_size": 4, "coordinator_width": 8},
+        "model": {"hidden": 32, "hint_size": 4, "coordinator_width": 8},
         "training": {
             "warmup_steps": 100,
             "n_step": 2,
@@ -61,10 +61,17 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory, challenge_2022: Path) -
         "report": {"baselines": ["no-control", "bau"], "window": [0, 800], "processes": 2},
     }
     (folder / "tiny.yaml").write_text(yaml.safe_dump(preset))
-    done = cli("train", folder / "tiny.yaml", "--runs", folder / "runs", "--name", "first", cwd=folder)
+    options = ("--runs", folder / "runs", "--name", "first", "--set", "model.hidden=16")
+    done = cli("train", folder / "tiny.yaml", *options, cwd=folder)
     assert done.returncode == 0, done.stderr
     (folder / "stdout.txt").write_text(done.stdout)
     return folder / "runs" / "first"
+
+
+def test_a_value_set_on_the_command_line_is_the_runs_and_said_again(run_folder: Path):
+    run = json.loads((run_folder / "run.json").read_text())
+    assert run["preset"]["model"]["hidden"] == 16
+    assert run["command"].endswith("--name first --set model.hidden=16")
 
 
 def test_training_ends_with_a_table_whose_numbers_are_in_the_report(run_folder: Path):

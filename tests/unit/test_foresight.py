@@ -32,6 +32,7 @@ def policy_of(**settings: object) -> Policy:
         {"rule": "none"},
         {"coordinator": "none"},
         {"coordinator": "mean-field"},
+        {"coordinator": "means"},
         {"coordinator": "attention"},
         {"actors": "separate"},
     ],

@@ -11,7 +11,7 @@ from rllib_citylearn.modules.networks import Critic, IndependentCritic, team_val
 from rllib_citylearn.modules.policy import Policy
 from tests.networks import N, community, layout, module, trained_like
 
-KINDS = ("attention+mean-field", "attention", "mean-field", "none")
+KINDS = ("attention+mean-field", "attention", "mean-field", "means", "none")
 PRESENTS = torch.tensor([[1, 1, 0, 1, 0], [1, 1, 1, 1, 1], [0, 0, 0, 0, 1], [0, 0, 0, 0, 0]], dtype=torch.bool)
 ORDER = torch.tensor([3, 0, 4, 1, 2])
 

@@ -12,8 +12,6 @@ from rllib_citylearn.modules.networks import Critic
 from rllib_citylearn.modules.policy import Policy
 from tests.networks import N, community, layout, module, trained_like
 
-COORDINATORS = ("attention+mean-field", "attention", "mean-field", "none")
-
 
 @pytest.fixture
 def policy() -> Policy:
@@ -95,6 +93,13 @@ def test_the_mean_field_is_all_that_its_coordinator_tells(observations):
     exchanged[:, [0, 1], 0] = observations[:, [1, 0], 0]
     policy = trained_like(Policy(layout(), CommunityModuleConfig(coordinator="attention")))
     assert (policy.hints(observations)[:, 0] - policy.hints(observations)[:, 1]).abs().max() > 1e-3
+
+
+def test_means_are_those_of_what_the_buildings_see(observations):
+    policy = Policy(layout(), CommunityModuleConfig(coordinator="means"))
+    assert policy.hint_size == observations.shape[-1]
+    assert not list(policy.coordinator.parameters()), "there is nothing to learn"
+    assert torch.allclose(policy.hints(observations), observations.mean(1, keepdim=True).expand_as(observations), atol=1e-6)
 
 
 def test_an_independent_critic_sees_one_building_at_a_time(observations):
