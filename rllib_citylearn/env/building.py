@@ -112,14 +112,9 @@ def build_citylearn(
         seeds = (config.random_seed or 0, *instance) if config.variants else None
         site = replace(site, folder=drawn_fleet(site.folder, config.random_fleet, seeds))
     if config.random_buildings is not None:
-        if config.variants and config.random_buildings > len(names):
-            raise ConfigError(
-                f"random_buildings is {config.random_buildings}, but there are only {len(names)} to draw from "
-                f"({', '.join(names)}); give that many or fewer."
-            )
         ranges = training_features(config, site).ranges if ranges is None else ranges
         if config.variants:
-            names = tuple(names[i] for i in sorted(random.permutation(len(names))[: config.random_buildings]))
+            names = _drawn(names, config.random_buildings, random)
     env = _plain_env(config, site, names)
     if config.load_scaling is not None:
         ranges = _ranges(env, config) if ranges is None else ranges
@@ -130,6 +125,12 @@ def build_citylearn(
         for building in env.buildings:
             _shift(building, int(random.integers(-config.load_shift_weeks, config.load_shift_weeks + 1)))
     return env, ranges
+
+
+def _drawn(names: Sequence[str], count: int, random: np.random.Generator) -> tuple[str, ...]:
+    """``count`` of the names: all of them as often as they fit in, then some once more."""
+    rounds, rest = divmod(count, len(names))
+    return (*names,) * rounds + tuple(names[i] for i in sorted(random.permutation(len(names))[:rest]))
 
 
 def _plain_env(config: CommunityEnvConfig, site: Site, names: Sequence[str]) -> CityLearnEnv:

@@ -12,6 +12,7 @@ from rllib_citylearn.datasets.schema import read_description
 from rllib_citylearn.env.appliance_features import PREFIX as APPLIANCE_PREFIX
 from rllib_citylearn.env.appliance_features import SIZED as APPLIANCE_SIZED
 from rllib_citylearn.env.appliance_features import appliance_quantity
+from rllib_citylearn.env.copies import with_copies
 from rllib_citylearn.env.feature_table import FEATURES, Feature, charger_positions, table_names
 from rllib_citylearn.env.features import AgentFeatures, CommunityFeatures, fitted_ranges
 from rllib_citylearn.env.measurements import memory_names, memory_ranges
@@ -45,7 +46,8 @@ def make_citylearn_env(
 
     Args:
         schema: path of ``schema.json``, or of the folder that holds it.
-        buildings: names of the buildings to keep, in any order; None keeps all. CityLearn's order is kept.
+        buildings: names of the buildings to keep, in any order; None keeps all. CityLearn's order is kept. One that is named
+            more often is there as often: copies come last.
         window: first and last time step (both included) of the data to run; None runs all of it.
         random_seed: replaces the schema's seed, from which CityLearn draws what the schema leaves out (battery curves).
         own_reward: whether to keep the data set's reward, as CityLearn's own learners need it.
@@ -59,6 +61,8 @@ def make_citylearn_env(
     names = building_names(description)
     if buildings is not None:
         names = named_buildings(buildings, names)
+        description, copies = with_copies(description, buildings)
+        names += copies
     first = int(description.get("simulation_start_time_step") or 0)
     last = int(description["simulation_end_time_step"])
     if window is None:

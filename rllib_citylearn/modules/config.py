@@ -31,7 +31,8 @@ class CommunityModuleConfig:
             observation and action alone (``independent``), as in independent DDPG.
         rule: the controller that the actor corrects where the community has batteries: ``net-zero`` brings a building's own
             net load to zero, ``level`` to the mean of its base load over 24 hours (needs memory features); both charge
-            vehicles to what their drivers ask for. ``none`` starts from the middle of the actions' limits.
+            vehicles to what their drivers ask for and start appliances at once. ``none`` starts from the middle of the
+            actions' limits.
         reach: how far the actor can move an action from the rule's, in units of the action's half range, in (0, 2].
         hint_dropout: share of training samples whose hints are zeroed, so that actors manage without coordinator, [0, 1).
         noise: ``ou`` is correlated from step to step (Ornstein-Uhlenbeck), ``gaussian`` is not.

@@ -1,4 +1,5 @@
-"""The rules that an actor corrects: a battery that serves its own building, vehicles charged for their drivers.
+"""The rules that an actor corrects: a battery that serves its own building, vehicles charged for their drivers, appliances
+started at once.
 
 Residual policy learning (Silver et al. 2018, "Residual Policy Learning"; Johannink et al. 2019): the actor's output is added
 to a simple controller's, so that an untrained policy already behaves sensibly and learning starts from there. The rules
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from rllib_citylearn.env.appliance_features import APPLIANCES_A_BUILDING, table_name
 from rllib_citylearn.env.features import CommunityFeatures
 from rllib_citylearn.errors import ConfigError
 from rllib_citylearn.modules.config import RuleName
@@ -121,6 +123,31 @@ class ChargerRule(nn.Module):
         return torch.where(discharging > 0.01, share, 2.0 * share - 1.0)
 
 
+class ApplianceRule(nn.Module):
+    """Start a deferrable appliance's cycle as soon as it may.
+
+    ``forward`` maps encoded observations ``[..., D]`` to actions ``[...]``: 1 where a cycle can start, -1 elsewhere.
+
+    Args:
+        community: a feature table that has the columns ``needs(k)``.
+        k: the appliance's position in its building.
+    """
+
+    def __init__(self, community: CommunityFeatures, k: int) -> None:
+        super().__init__()
+        self.action = table_name(k, None)
+        self.physical = Physical(community, self.needs(k))
+
+    @staticmethod
+    def needs(k: int) -> tuple[str, ...]:
+        """Names of the features that the rule reads."""
+        return (table_name(k, "can_start"),)
+
+    def forward(self, observations: Tensor) -> Tensor:
+        (ready,) = self.physical(observations).unbind(-1)
+        return torch.where(ready > 0.5, 1.0, -1.0).to(observations.dtype)
+
+
 class StartingRule(nn.Module):
     """The rules of all devices that have one; every other action is in the middle of its limits.
 
@@ -134,7 +161,7 @@ class StartingRule(nn.Module):
         columns: of observations, which the rules read.
     """
 
-    def __init__(self, rules: Sequence[BatteryRule | ChargerRule], actions: Sequence[str]) -> None:
+    def __init__(self, rules: Sequence[BatteryRule | ChargerRule | ApplianceRule], actions: Sequence[str]) -> None:
         super().__init__()
         self.rules = nn.ModuleList(rules)
         self.columns = frozenset(column for rule in rules for column in rule.physical.columns.tolist())
@@ -152,7 +179,8 @@ def starting_rule(layout: JointLayout, name: RuleName) -> StartingRule | None:
     """The rule called ``name`` for a community; None if it is ``none`` or no device can follow one.
 
     Batteries follow one where every building that has a battery sees its load and generation, chargers where every building
-    that has one in this position sees the vehicle and the charger's powers.
+    that has one in this position sees the vehicle and the charger's powers, appliances where it is seen whether they can
+    start.
 
     Raises:
         ConfigError: ``level`` for batteries whose buildings have no memory features.
@@ -160,7 +188,7 @@ def starting_rule(layout: JointLayout, name: RuleName) -> StartingRule | None:
     community = layout.community
     if community is None or name == "none":
         return None
-    rules: list[BatteryRule | ChargerRule] = []
+    rules: list[BatteryRule | ChargerRule | ApplianceRule] = []
     if _seen(layout, _BATTERY, _METERS):
         if not _seen(layout, _BATTERY, BatteryRule.needs(name)):
             raise ConfigError(
@@ -169,6 +197,8 @@ def starting_rule(layout: JointLayout, name: RuleName) -> StartingRule | None:
             )
         rules.append(BatteryRule(community, name))
     rules += [ChargerRule(community, k) for k in _CHARGERS if _seen(layout, _CHARGER.format(k=k), ChargerRule.needs(k))]
+    appliances = range(1, APPLIANCES_A_BUILDING + 1)
+    rules += [ApplianceRule(community, k) for k in appliances if _seen(layout, table_name(k, None), ApplianceRule.needs(k))]
     return StartingRule(rules, community.actions) if rules else None
 
 

@@ -99,6 +99,26 @@ def test_random_sub_communities(homes):
     assert len(whole.agents) == 6
 
 
+def test_buildings_come_several_times_where_more_are_drawn_than_there_are(homes):
+    given = {**homes, "buildings": "1-3", "padded": True, "random_buildings": 7, "variants": 2, "load_scaling": (0.5, 2.0)}
+    for vector in CityLearnMultiAgentEnv(given).communities.vectors:
+        names = [agent.name for agent in vector.features.agents]
+        of_each = [sum(name.split("_copy_")[0] == f"Building_{k}" for name in names) for k in (1, 2, 3)]
+        assert sorted(of_each) == [2, 2, 3]
+        assert len(set(names)) == 7
+        buildings = {building.name: building for building in vector.citylearn.buildings}
+        first, second = buildings["Building_1"], buildings["Building_1_copy_2"]
+        factor = second.energy_simulation.non_shiftable_load / first.energy_simulation.non_shiftable_load
+        assert factor.std() < 1e-6 < abs(factor[0] - 1), "the same load, another factor"
+        curves = [building.electrical_storage.power_efficiency_curve for building in (first, second)]
+        assert not np.array_equal(*curves), "a battery of its own"
+
+
+def test_a_building_with_vehicles_is_there_once(mixed):
+    with pytest.raises(ConfigError, match=r"vehicles .* there are once; draw no more buildings"):
+        CityLearnMultiAgentEnv({**mixed, "buildings": "1", "padded": True, "random_buildings": 2, "variants": 2})
+
+
 def test_one_community_of_several_is_drawn(homes):
     parts = [{"buildings": "1-2"}, {"buildings": "3-6", "random_buildings": 2}, {"buildings": "1", "load_scaling": (2, 3)}]
     env = CityLearnMultiAgentEnv({**homes, "padded": True, "communities": parts, "variants": 2})

@@ -161,7 +161,6 @@ def test_subsets_and_the_buildings_that_are_held_out(homes):
         ({"padded": True, "central_agent": True}, "exclude each other"),
         ({"random_buildings": 2}, "need padded=True"),
         ({"padded": True, "random_buildings": 0}, "at least 1"),
-        ({"padded": True, "random_buildings": 5}, "only 4 to draw from"),
         ({"communities": [{}]}, "need padded=True"),
         ({"padded": True, "communities": []}, "communities is empty"),
         ({"padded": True, "communities": [{"engine": "fast"}]}, "what can differ"),

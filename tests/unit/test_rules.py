@@ -17,6 +17,8 @@ from rllib_citylearn.errors import ConfigError
 from rllib_citylearn.modules.config import CommunityModuleConfig
 from rllib_citylearn.modules.policy import Policy
 from rllib_citylearn.modules.rule import starting_rule
+from rllib_citylearn.simulator.reward_layout import GIVEN_UP
+from tests.appliance_data import OWNERS, with_appliances
 from tests.networks import N, community, layout
 
 
@@ -130,3 +132,26 @@ def test_an_untrained_policy_serves_the_drivers(ev_data: Path):
     unserved, _ = missing_kwh(Policy(table, CommunityModuleConfig(rule="none")), env)
     assert served <= possible + 0.01 * unserved
     assert peak < 0.8 * full_peak, "evenly, not at once"
+
+
+def test_an_untrained_policy_starts_every_cycle_that_can_be_started(challenge_2022: Path, tmp_path: Path):
+    folder = with_appliances(challenge_2022, tmp_path, 200)
+    env = CommunityVectorEnv(CommunityEnvConfig(dataset=str(folder), buildings=tuple(OWNERS), window=(0, 200)))
+    torch.manual_seed(0)
+    policy = Policy(layout(env.features), CommunityModuleConfig())
+    appliances = [name.startswith("deferrable") for name in env.features.actions]
+
+    def given_up_kwh(start: float | None) -> float:
+        """By the policy, or by appliances that always ask for ``start``."""
+        observations, total = env.reset(seed=0), 0.0
+        for _ in range(env.episode_steps):
+            if start is None:
+                with torch.no_grad():
+                    actions = policy(torch.from_numpy(observations.copy())).numpy()
+            else:
+                actions = np.where(appliances, start, 0.0) * env.features.action_mask[None]
+            observations = env.step(actions.astype(float)).observations
+            total += float(env.engine.community.service[0, :, GIVEN_UP].sum())
+        return total
+
+    assert given_up_kwh(None) == given_up_kwh(1.0) < 0.2 * given_up_kwh(-1.0)
