@@ -19,6 +19,7 @@ from rllib_citylearn.env.config import CommunityEnvConfig
 from rllib_citylearn.env.forecast_noise import forecast_columns
 from rllib_citylearn.errors import ConfigError, EngineError
 from rllib_citylearn.modules.foresight import Foresight
+from tests.appliance_data import with_appliances
 from tests.small_data import short
 
 pytestmark = pytest.mark.usefixtures("ray_session")
@@ -31,6 +32,14 @@ def homes(shared_datasets: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     """Three homes and three hundred hours."""
     source = shared_datasets / "citylearn_challenge_2022_phase_all"
     return short(source, tmp_path_factory.mktemp("homes"), ("Building_1", "Building_4", "Building_7"), 301)
+
+
+@pytest.fixture(scope="module")
+def appliances(shared_datasets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three homes, of which two have deferrable appliances, and three hundred hours."""
+    source = shared_datasets / "citylearn_challenge_2022_phase_all"
+    homes = short(source, tmp_path_factory.mktemp("owners"), ("Building_2", "Building_4", "Building_5"), 301)
+    return with_appliances(homes, tmp_path_factory.mktemp("appliances"), 300)
 
 
 def environment(data: Path, **keys: object) -> CommunityEnvConfig:
@@ -210,6 +219,33 @@ def test_rows_without_data_ahead_are_not_simulated_from(algorithm):
     assert learner._expansion(learner.community, batch, 1.0, generator) is None
     batch["states"][3, 0] = 299 - HOURS
     assert len(learner._expansion(learner.community, batch, 1.0, generator).objective) == 1
+
+
+def test_communities_with_appliances_are_simulated_on(ray_session, appliances: Path):
+    """Gradients reach the policy, and from packed states simulated hours are paid as the engine pays them."""
+    made = config(environment(appliances)).build_algo()
+    try:
+        made.train()
+        learner = learner_of(made)
+        batch = tensors(made, 16)
+        expanded = learner._expansion(learner.community, batch, 1.0, torch.Generator().manual_seed(0))
+        learner.community.zero_grad()
+        expanded.objective.sum().backward()
+        gradients = [p.grad for p in learner.community.policy.parameters()]
+        assert all(gradient is not None and torch.isfinite(gradient).all() for gradient in gradients)
+        (rows,), (vector,) = made.env_runner._state_rows, made.env_runner.env.vectors
+        community, gamma = learner._expansion._simulated[0].community, made.config.gamma
+        eager = np.tile(np.where(community.description.features.action_mask, 0.6, 0.0), (4, 1, 1))
+        observed, paid = vector.reset(seed=3), np.zeros(4)
+        state = rows.unpack(torch.from_numpy(rows.pack(vector)), torch.from_numpy(observed.copy()), hours=HOURS)
+        _, outcome = community.rollout(state, lambda seen, state: torch.tensor(eager), HOURS)
+        for h in range(HOURS):
+            paid += gamma**h * vector.step(eager).rewards.team
+        discounted = (gamma ** torch.arange(HOURS)[:, None] * outcome.rewards.team).sum(0)
+        np.testing.assert_allclose(discounted.numpy(), paid, rtol=1e-4, atol=2e-4)
+        assert outcome.appliance_energy_kwh.sum() > 0.0
+    finally:
+        made.stop()
 
 
 def test_every_row_is_simulated_in_its_own_variant(homes: Path):

@@ -19,11 +19,12 @@ from rllib_citylearn.simulator.differentiable import DifferentiableCommunity, St
 from rllib_citylearn.simulator.parameters import Batteries, Curves
 from rllib_citylearn.simulator.presence import Presence
 from rllib_citylearn.simulator.reward_layout import MISSING
+from tests.appliance_data import with_appliances
 
 Array = npt.NDArray[np.float64]
 
 
-NAMES = ("batteries", "vehicles", "tanks", "vehicles, unusual", "tanks, unusual")
+NAMES = ("batteries", "vehicles", "tanks", "vehicles, unusual", "tanks, unusual", "appliances")
 WINDOW = (0, 900)
 """Reaches into the second month, where running peaks start again."""
 
@@ -72,6 +73,9 @@ def _read(request: pytest.FixtureRequest, name: str) -> Case:
         folder, buildings = request.getfixturevalue("challenge_2022"), (2, 5, 17)
     elif name == "vehicles":
         folder, buildings = request.getfixturevalue("ev_data"), (1, 2, 5, 7, 15)
+    elif name == "appliances":
+        empty = request.getfixturevalue("tmp_path_factory").mktemp("busy")
+        folder, buildings = with_appliances(request.getfixturevalue("challenge_2022"), empty, WINDOW[1]), (2, 4, 5)
     else:
         folder, buildings = request.getfixturevalue("shared_datasets") / "citylearn_challenge_2021", (1, 2, 3, 9)
     return read_case(name, folder, [f"Building_{n}" for n in buildings], WINDOW)

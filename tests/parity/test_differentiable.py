@@ -15,6 +15,7 @@ from rllib_citylearn.env.citylearn_env import community_features, make_citylearn
 from rllib_citylearn.errors import EngineError
 from rllib_citylearn.simulator import CommunityDescription, FastCommunity
 from rllib_citylearn.simulator.differentiable import DifferentiableCommunity, Outcome, State
+from rllib_citylearn.simulator.reward_layout import GIVEN_UP
 from tests.parity.differentiable_cases import NAMES, Case, named_case, read_case, simulate, simulate_compiled
 
 Array = npt.NDArray[np.float64]
@@ -41,6 +42,8 @@ def quantities(fast: FastCommunity) -> dict[str, Array]:
         "emissions": fast.emissions,
         "battery energy": fast.battery_energy_kwh,
         "charger energy": fast.charger_energy_kwh,
+        "appliance energy": fast.appliance_energy_kwh,
+        "given up": fast.service[:, :, GIVEN_UP],
         "observations": fast.observations,
         "building reward": fast.rewards.building,
         "district reward": fast.rewards.district,
@@ -59,6 +62,8 @@ def quantities_of(state: State, outcome: Outcome) -> dict[str, Array]:
         "emissions": outcome.emissions,
         "battery energy": outcome.battery_energy_kwh,
         "charger energy": outcome.charger_energy_kwh,
+        "appliance energy": outcome.appliance_energy_kwh,
+        "given up": outcome.given_up_kwh,
         "observations": state.observations,
         "building reward": rewards.building,
         "district reward": rewards.district,
@@ -131,6 +136,7 @@ def test_an_hour_from_any_state_is_the_compiled_engines(case: Case, dtype: torch
         errors.add(quantities_of(following, outcome), quantities(fast))
         after = State.of(fast, hours=1, dtype=dtype)
         states = ("row", "origin", "battery_soc", "battery_capacity_kwh", "tank_soc", "vehicle_soc", "vehicle_capacity_kwh")
+        states += ("appliances",)
         errors.add(*({name: getattr(s, name).numpy() for name in states} for s in (following, after)))
         errors.add(*({"reward": np.nan_to_num(s.reward.numpy(), neginf=-1.0)} for s in (following, after)))
     assert max(errors.relative.values()) < 1e-5, errors.relative

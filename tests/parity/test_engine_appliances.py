@@ -17,7 +17,6 @@ from rllib_citylearn.env.vector_env import CommunityVectorEnv
 from rllib_citylearn.errors import EngineError
 from rllib_citylearn.evaluation import rollout
 from rllib_citylearn.simulator import CommunityDescription, FastCommunity
-from rllib_citylearn.simulator.differentiable.support import check_differentiable
 from rllib_citylearn.simulator.injection import Recording, inject
 from rllib_citylearn.simulator.tiling import tiled
 from tests.appliance_data import OWNERS, with_appliances
@@ -199,11 +198,6 @@ def test_ends_that_cannot_be_are_refused(description: CommunityDescription) -> N
     for row, last in ((5, 5), (0, 401), (0, -1)):
         with pytest.raises(EngineError, match=r"were to end with the rows.*data ends with 400"):
             community.reset(rows=row, last_rows=last)
-
-
-def test_the_differentiable_engine_refuses_appliances_by_name(description: CommunityDescription) -> None:
-    with pytest.raises(EngineError, match=r"deferrable appliances.*\(Building_2, Building_5\)"):
-        check_differentiable(description)
 
 
 def test_ranges_hold_what_appliances_do(busy: Path) -> None:

@@ -12,6 +12,7 @@ import torch
 from rllib_citylearn.env.reward import RewardTables
 from rllib_citylearn.errors import EngineError
 from rllib_citylearn.simulator.description import CommunityDescription
+from rllib_citylearn.simulator.differentiable.appliances import ApplianceBank
 from rllib_citylearn.simulator.differentiable.battery import BatteryBank
 from rllib_citylearn.simulator.differentiable.drift import drawn_drift, drift_at
 from rllib_citylearn.simulator.differentiable.net_mean import NetReference, RunningMean
@@ -34,7 +35,8 @@ class DifferentiableCommunity(torch.nn.Module):
 
     There are no parameters to learn; tables and constants are buffers that move with ``.to(device)`` and aren't saved.
     Gradients reach the actions of every hour and the state a rollout starts from. They are those of the piece a value lies
-    on: none through a limit that binds, none in a charger's dead band, one-sided where a value sits on a kink.
+    on: none through a limit that binds, none in a charger's dead band, none to an appliance's action, one-sided where a
+    value sits on a kink.
 
     Args:
         description: the community.
@@ -62,6 +64,7 @@ class DifferentiableCommunity(torch.nn.Module):
         self._buildings, self._actions = parameters.actions.low.shape
         self.batteries = BatteryBank(Batteries.joined(parameters.batteries, parameters.vehicles), dtype)
         self.fleet = Fleet(description, dtype) if len(parameters.vehicles) else None
+        self.appliances = ApplianceBank(description, dtype) if len(parameters.appliances) else None
         thermal = description.thermal
         self.plant = ThermalPlant(parameters, tables, dtype) if thermal else None
         self.observer = Observer(description, dtype)
@@ -100,7 +103,7 @@ class DifferentiableCommunity(torch.nn.Module):
         seeds: Sequence[int] | npt.NDArray[np.int64] | None = None,
         hours: int | None = None,
     ) -> State:
-        """Episodes that begin.
+        """Episodes that begin, and end with the data: no appliance starts what would not be done by then.
 
         Args:
             rows: row of the data that each starts at, ``[E]``.
@@ -145,6 +148,8 @@ class DifferentiableCommunity(torch.nn.Module):
                 )
             history = self.memory.start(row, net)
             mean = self.memory.mean(row, history)
+        cycles = row.new_zeros(count, 4, 0) if self.appliances is None else self.appliances.start(row)
+        shown = self._appliances_shown(row, cycles)
         return State(
             row=row,
             origin=row,
@@ -153,11 +158,12 @@ class DifferentiableCommunity(torch.nn.Module):
             tank_soc=tank_soc,
             vehicle_soc=vehicle_soc,
             vehicle_capacity_kwh=capacity[:, self._buildings :],
+            appliances=cycles,
             drift=torch.as_tensor(factors, dtype=self.dtype, device=self.device),
             drift_row=row + 1,
             reward=base.new_zeros(count, 0) if self.reward is None else self.reward.start(row),
             net_history_kwh=history,
-            observations=self.observer(row, self.observer.shown(row, soc, net, vehicle_soc, tank_soc, made, mean)),
+            observations=self.observer(row, self.observer.shown(row, soc, net, vehicle_soc, tank_soc, made, shown, mean)),
         )
 
     def step(self, state: State, actions: torch.Tensor) -> tuple[State, Outcome]:
@@ -165,7 +171,8 @@ class DifferentiableCommunity(torch.nn.Module):
 
         Args:
             state: where the communities stand.
-            actions: joint actions, ``[E, N, A]`` in [-1, 1], mapped onto CityLearn's limits. One that is NaN gives NaN.
+            actions: joint actions, ``[E, N, A]`` in [-1, 1], mapped onto CityLearn's limits. One that is NaN gives NaN, but
+                starts no appliance.
 
         Returns:
             where they stand then, and what the hour gave.
@@ -232,16 +239,21 @@ class DifferentiableCommunity(torch.nn.Module):
         price, carbon = self.rates[rows].unbind(2)
         vehicle_soc = torch.stack([hour.vehicle_soc for hour in given])
         missing = torch.zeros_like(net) if self.fleet is None else self.fleet.missing(rows, vehicle_soc, self._buildings)
+        given_up = torch.zeros_like(net)
+        if self.appliances is not None:
+            given_up = given_up.index_add(2, self.appliances.building, torch.stack([hour.given_up_kwh for hour in given]))
         rewards = None
         if self.reward is not None:
-            rewards, memory = self.reward(rows, net, missing, memory)
+            rewards, memory = self.reward(rows, net, missing, given_up, memory)
         outcome = Outcome(
             net_kwh=net,
             cost=net.clamp(min=0.0) * price,
             emissions=(net * carbon).clamp(min=0.0),
             battery_energy_kwh=torch.stack([hour.battery_energy_kwh for hour in given]),
             charger_energy_kwh=torch.stack([hour.charger_energy_kwh for hour in given]),
+            appliance_energy_kwh=torch.stack([hour.appliance_energy_kwh for hour in given]),
             missing_kwh=missing,
+            given_up_kwh=given_up,
             rewards=rewards,
         )
         return outcome, memory
@@ -323,10 +335,16 @@ class DifferentiableCommunity(torch.nn.Module):
             charged = fleet.drawn(row, plugged, energy[:, n:])
             net = net.index_add(1, fleet.building, charged)
             next_vehicle_soc = fleet.move(after, vehicle_soc, drift_at(state, after))
+        cycles, used = state.appliances, soc[:, :0]
+        given_up = used
+        if self.appliances is not None:
+            cycles, used, given_up = self.appliances.run(row, cycles, actions.flatten(1))
+            net = net.index_add(1, self.appliances.building, used)
         mean = None
         if self.memory is not None and net_mean is not None:
             mean = net_mean.add(net, self.memory.share.index_select(0, after))
-        seen = self.observer.shown(after, battery_soc, net, vehicle_soc, tank_soc, made, mean)
+        shown = self._appliances_shown(after, cycles)
+        seen = self.observer.shown(after, battery_soc, net, vehicle_soc, tank_soc, made, shown, mean)
         following = State(
             row=after,
             origin=state.origin,
@@ -335,13 +353,20 @@ class DifferentiableCommunity(torch.nn.Module):
             tank_soc=tank_soc if plant is None else plant.stand_by(tank_soc),
             vehicle_soc=next_vehicle_soc,
             vehicle_capacity_kwh=capacity[:, n:],
+            appliances=cycles,
             drift=state.drift,
             drift_row=state.drift_row,
             reward=state.reward,
             net_history_kwh=state.net_history_kwh,
             observations=seen if partly else self.observer(after, seen),
         )
-        return following, PhysicalHour(net, battery_energy, charged, vehicle_soc)
+        return following, PhysicalHour(net, battery_energy, charged, vehicle_soc, used, given_up)
+
+    def _appliances_shown(self, row: torch.Tensor, cycles: torch.Tensor) -> torch.Tensor | None:
+        """What appliances show at ``row`` ``[E]``; None where no building looks."""
+        if self.appliances is None or not self.observer.shows_appliances:
+            return None
+        return self.appliances.shown(row, cycles)
 
 
 def _flat(values: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:

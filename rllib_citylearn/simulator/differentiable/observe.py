@@ -7,7 +7,8 @@ import torch
 
 from rllib_citylearn.env.measurements import NET_MEAN
 from rllib_citylearn.simulator.description import CommunityDescription
-from rllib_citylearn.simulator.observations import MADE, TANK_SOC, VEHICLE_SOC, EncodedTables
+from rllib_citylearn.simulator.differentiable.appliances import shown_places
+from rllib_citylearn.simulator.observations import APPLIANCE, MADE, TANK_SOC, VEHICLE_SOC, EncodedTables
 
 UNPLUGGED = -0.1
 """What CityLearn shows for the charge of a vehicle that is not there."""
@@ -22,6 +23,7 @@ class Observer(torch.nn.Module):
 
     Attributes:
         changing: columns that depend on the control, ``[k]``.
+        shows_appliances: whether buildings see anything of deferrable appliances.
     """
 
     def __init__(self, description: CommunityDescription, dtype: torch.dtype) -> None:
@@ -41,6 +43,9 @@ class Observer(torch.nn.Module):
             column, feature = features.columns.index(NET_MEAN), features.feature(NET_MEAN)
             at, low, high = np.append(at, column), np.append(low, feature.low), np.append(high, feature.high)
             mask = np.append(mask, features.observation_mask[:, column, None] != 0, 1)
+        about = kind >= APPLIANCE
+        count = len(description.parameters.appliances)
+        appliance = shown_places(encoded.appliance_at[:, order[about]], kind[about] - APPLIANCE, count)
         charger = encoded.charger_at[:, order[kind == VEHICLE_SOC]]
         # [T, N, columns]: the vehicle shown; the last is none.
         connected = np.append(description.tables.presence.connected, np.full((rows, 1), -1), 1)
@@ -55,9 +60,11 @@ class Observer(torch.nn.Module):
         keep("shift", mask * (-2.0 * low / (high - low) - 1.0))
         keep("vehicle", np.where(vehicle < 0, len(description.parameters.vehicles), vehicle).reshape(rows, -1), torch.int64)
         keep("tanks", kind[(kind >= TANK_SOC) & (kind < MADE)] - TANK_SOC, torch.int64)
-        keep("uses", kind[kind >= MADE] - MADE, torch.int64)
+        keep("uses", kind[(kind >= MADE) & (kind < APPLIANCE)] - MADE, torch.int64)
+        keep("appliance", appliance.reshape(-1), torch.int64)
         self._always = [bool((kind == k).any()) for k in range(VEHICLE_SOC)]
         self._shape = (buildings, charger.shape[1])
+        self.shows_appliances = appliance.size > 0
 
     def data_at(self, rows: torch.Tensor) -> torch.Tensor:
         """Observations at ``rows`` ``[...]`` of the data, ``[..., N, D]``; zero in the columns ``changing``."""
@@ -75,6 +82,7 @@ class Observer(torch.nn.Module):
         vehicle_soc: torch.Tensor,
         tank_soc: torch.Tensor,
         made: torch.Tensor,
+        appliances: torch.Tensor | None,
         mean_net_kwh: torch.Tensor | None,
     ) -> torch.Tensor:
         """What the buildings see at ``row`` ``[E]`` of how the hour before it ended: the columns
@@ -85,6 +93,7 @@ class Observer(torch.nn.Module):
             battery_soc, net_kwh: ``[E, N]``.
             vehicle_soc: ``[E, V]``.
             tank_soc, made: ``[E, N, 3]``; not looked at where no building observes them.
+            appliances: what ``ApplianceBank.shown`` gives; None where no building observes it.
             mean_net_kwh: over the last 24 hours, ``[E, N]``; None where nobody remembers it.
         """
         # Kinds of state in rising order, as the columns stand.
@@ -96,6 +105,8 @@ class Observer(torch.nn.Module):
             parts.append(tank_soc.index_select(2, self.tanks))
         if len(self.uses):
             parts.append(made.index_select(2, self.uses))
+        if appliances is not None:
+            parts.append(appliances.index_select(1, self.appliance).unflatten(1, (self._shape[0], -1)))
         if mean_net_kwh is not None:
             parts.append(mean_net_kwh.unsqueeze(-1))
         if not parts:

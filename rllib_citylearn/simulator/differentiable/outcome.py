@@ -17,7 +17,9 @@ class Outcome:
         net_kwh, cost, emissions: as ``FastCommunity``'s, ``[E, N]``.
         battery_energy_kwh: taken from (> 0) or given to the building, ``[E, N]``.
         charger_energy_kwh: drawn from (> 0) or given to the building, ``[E, C]``.
+        appliance_energy_kwh: drawn by deferrable appliances, ``[E, Q]``.
         missing_kwh: what vehicles that leave the buildings lack of their required charge, ``[E, N]``.
+        given_up_kwh: of appliances' cycles that wait after their last possible start, ``[E, N]``.
         rewards: None without reward tables.
     """
 
@@ -26,7 +28,9 @@ class Outcome:
     emissions: torch.Tensor
     battery_energy_kwh: torch.Tensor
     charger_energy_kwh: torch.Tensor
+    appliance_energy_kwh: torch.Tensor
     missing_kwh: torch.Tensor
+    given_up_kwh: torch.Tensor
     rewards: Rewards | None
 
     def hour(self, h: int) -> Outcome:
@@ -37,9 +41,12 @@ class Outcome:
 
 @dataclass(frozen=True)
 class PhysicalHour:
-    """What the physics of an hour gives, before it is priced and rewarded; vehicles' charge is that at its end."""
+    """What the physics of an hour gives, before it is priced and rewarded; vehicles' charge is that at its end, and
+    cycles are given up by appliances, ``[E, Q]``."""
 
     net_kwh: torch.Tensor
     battery_energy_kwh: torch.Tensor
     charger_energy_kwh: torch.Tensor
     vehicle_soc: torch.Tensor
+    appliance_energy_kwh: torch.Tensor
+    given_up_kwh: torch.Tensor

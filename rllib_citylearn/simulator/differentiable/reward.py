@@ -10,11 +10,14 @@ import torch
 from rllib_citylearn.env.reward import RewardTables
 from rllib_citylearn.simulator.parameters import HOURS_A_MONTH
 from rllib_citylearn.simulator.reward_layout import (
+    APPLIANCE,
+    APPLIANCE_SCALE,
     CARBON,
     COST,
     DEPARTURE,
     DEPARTURE_SCALE,
     ELECTRICITY,
+    GIVEN_UP,
     INHERITED_PEAK,
     LOAD_FACTOR,
     LOAD_FACTOR_SCALE,
@@ -69,11 +72,13 @@ class TeamReward(torch.nn.Module):
         keep("months", np.concatenate([reward.months[:, :INHERITED_PEAK], np.where(fresh, -np.inf, np.inf)[:, None]], 1))
         keep("inherited_peak", np.where(np.append(fresh[1:], False), -np.inf, reward.months[:, INHERITED_PEAK]))
         keep("reference_missing", reward.reference_service[:, :, MISSING])
+        keep("reference_given_up", reward.reference_service[:, :, GIVEN_UP])
         # Without control less with it.
         keep("ramping", weights[RAMPING_SCALE] * np.array([-1.0, 1.0]))
         keep("load_factor", weights[LOAD_FACTOR_SCALE] * np.array([-1.0, 1.0]))
         self._weights = float(weights[RAMPING]), float(weights[LOAD_FACTOR])
         self._departure = float(weights[DEPARTURE]), float(weights[DEPARTURE_SCALE])
+        self._appliance = float(weights[APPLIANCE]), float(weights[APPLIANCE_SCALE])
 
     def start(self, row: torch.Tensor) -> torch.Tensor:
         """What is remembered ``[E, 4]`` when an episode starts at ``row`` ``[E]``."""
@@ -84,7 +89,12 @@ class TeamReward(torch.nn.Module):
         return torch.stack([load, load, peak, peak], 1)
 
     def forward(
-        self, rows: torch.Tensor, net_kwh: torch.Tensor, missing_kwh: torch.Tensor, memory: torch.Tensor
+        self,
+        rows: torch.Tensor,
+        net_kwh: torch.Tensor,
+        missing_kwh: torch.Tensor,
+        given_up_kwh: torch.Tensor,
+        memory: torch.Tensor,
     ) -> tuple[Rewards, torch.Tensor]:
         """The rewards of consecutive hours, all at once.
 
@@ -92,6 +102,7 @@ class TeamReward(torch.nn.Module):
             rows: of the data, ``[H, E]``.
             net_kwh: net loads, ``[H, E, N]``.
             missing_kwh: what vehicles lack that leave, ``[H, E, N]``.
+            given_up_kwh: of appliances' cycles, ``[H, E, N]``.
             memory: the district's load in the hour before, with and without control, then the month's peaks so far,
                 ``[E, 4]``.
 
@@ -115,13 +126,18 @@ class TeamReward(torch.nn.Module):
         load_factor = (_payment(load, torch.stack(peaks), mean, floor) * self.load_factor).sum(2)
         district = self._weights[0] * ramping + self._weights[1] * load_factor
         building = saved * hours[:, :, 4]
-        departure = zero = torch.zeros_like(cost)  # there are neither simulated temperatures nor appliances
+        departure = appliance = zero = torch.zeros_like(cost)  # there are no simulated temperatures
         if len(self.reference_missing):
             weight, scale = self._departure
             served = (self.reference_missing[rows] - missing_kwh) * scale
             building, departure = building + weight * served, served.mean(2)
             total = total + weight * departure
-        terms = torch.stack([cost, carbon, ramping, load_factor, electricity, departure, zero, zero], 2)
+        weight, scale = self._appliance
+        if scale:  # there are cycles to be given up
+            served = (self.reference_given_up[rows] - given_up_kwh) * scale
+            building, appliance = building + weight * served, served.mean(2)
+            total = total + weight * appliance
+        terms = torch.stack([cost, carbon, ramping, load_factor, electricity, departure, zero, appliance], 2)
         return Rewards(building, district, total + district, terms), torch.cat([load[-1], peak], 1)
 
 

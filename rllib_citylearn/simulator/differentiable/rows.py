@@ -10,6 +10,7 @@ import torch
 
 from rllib_citylearn.errors import EngineError
 from rllib_citylearn.simulator.description import CommunityDescription
+from rllib_citylearn.simulator.differentiable.appliances import cycles_of
 from rllib_citylearn.simulator.differentiable.drift import fresh_drift
 from rllib_citylearn.simulator.differentiable.state import State
 
@@ -51,7 +52,7 @@ class StateRows:
         n, v = len(description.parameters), len(description.parameters.vehicles)
         tanks = n if description.thermal else 0
         history = description.net_hours
-        # Each with its shape; the first two are whole numbers.
+        # Each with its shape; the first two and the appliances' are whole numbers.
         self._shapes: dict[str, tuple[int, ...]] = {
             "row": (),
             "age": (),
@@ -60,6 +61,7 @@ class StateRows:
             "tank_soc": (tanks, 3),
             "vehicle_soc": (v,),
             "vehicle_capacity_kwh": (v,),
+            "appliances": (4, len(description.parameters.appliances)),
             "reward": (4,),
             "net_history_kwh": (history, n),
         }
@@ -99,6 +101,8 @@ class StateRows:
             packed[:, at["tank_soc"]] = arrays["tank_soc"].reshape(count, -1)
         packed[:, at["vehicle_soc"]] = arrays["vehicle_soc"]
         packed[:, at["vehicle_capacity_kwh"]] = arrays["vehicle_capacity"]
+        if self._shapes["appliances"][1]:
+            packed[:, at["appliances"]] = cycles_of(arrays).reshape(count, -1)
         packed[:, at["reward"]] = np.maximum(arrays["reward_state"], LOWEST)
         if self._shapes["net_history_kwh"][0]:
             packed[:, at["net_history_kwh"]] = env.net_history_kwh().reshape(count, -1)
@@ -142,6 +146,7 @@ class StateRows:
         return State(
             row=row,
             origin=row - age,
+            appliances=rows[:, self._places["appliances"]].long().reshape(len(rows), *self._shapes["appliances"]),
             reward=torch.where(reward > LOWEST, reward, -torch.inf),
             drift=fresh_drift(self._drifts, row, hours, observations.dtype, generator),
             drift_row=row + 1,

@@ -11,6 +11,7 @@ import torch
 
 from rllib_citylearn.errors import EngineError
 from rllib_citylearn.simulator.community import FastCommunity
+from rllib_citylearn.simulator.differentiable.appliances import cycles_of
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class State:
         battery_capacity_kwh: what degradation has left, ``[E, N]``.
         tank_soc: ``[E, N, 3]``, in the order of ``END_USES``; without buildings where nothing is thermal.
         vehicle_soc, vehicle_capacity_kwh: ``[E, V]``.
+        appliances: where deferrable appliances stand, int64 ``[E, 4, Q]``; ``differentiable.appliances`` says how.
         drift: factors by which the charge of vehicles that are away changes, ``[E, W, V]``; NaN where it does not.
             Beyond them no vehicle drifts.
         drift_row: row at whose start the first of ``drift`` acts, int64 ``[E]``.
@@ -42,6 +44,7 @@ class State:
     tank_soc: torch.Tensor
     vehicle_soc: torch.Tensor
     vehicle_capacity_kwh: torch.Tensor
+    appliances: torch.Tensor
     drift: torch.Tensor
     drift_row: torch.Tensor
     reward: torch.Tensor
@@ -91,6 +94,7 @@ class State:
             tank_soc=given(arrays["tank_soc"] if thermal else arrays["tank_soc"][:, :0]),
             vehicle_soc=given(arrays["vehicle_soc"]),
             vehicle_capacity_kwh=given(arrays["vehicle_capacity"]),
+            appliances=torch.as_tensor(cycles_of(arrays), device=device),
             drift=given(_ahead(arrays["drift"], row + 1 - origin, hours)),
             drift_row=torch.as_tensor(row + 1, device=device),
             reward=given(arrays["reward_state"] if arrays["reference_net"].size else arrays["reward_state"][:, :0]),

@@ -36,8 +36,6 @@ def _unsupported(description: CommunityDescription) -> Iterator[tuple[str, list[
 
     if description.dynamics is not None:
         yield "indoor temperatures from an LSTM model", named(description.dynamics.dynamic)
-    owners = np.isin(np.arange(len(buildings)), parameters.appliances.building)
-    yield "deferrable appliances, which start or don't and nothing between", named(owners)
     if tables.outage is not None:
         yield "power outages", named(np.any(tables.outage, axis=0))
     yield "batteries whose efficiency is not above zero", named(_useless(parameters.batteries))
