@@ -10,7 +10,7 @@ from rllib_citylearn.errors import UserError
 
 RUNS = Path("runs")
 
-SHIPPED = Path("bundles") / "quick" / "bundle"
+SHIPPED = Path("bundles") / "full" / "bundle"
 """Comes with the repository; what trained it and what it scores is in the report beside it."""
 
 

@@ -195,6 +195,6 @@ def test_the_newest_bundle_is_that_of_the_run_that_finished_last(tmp_path: Path)
 def test_without_a_run_the_shipped_policy_is_served_and_without_that_the_way_to_one_is_said(tmp_path: Path) -> None:
     assert newest_bundle(tmp_path) is None
     assert shipped_bundle(ROOT / SHIPPED, tmp_path) == ROOT / SHIPPED
-    assert read_bundle(ROOT / SHIPPED).manifest.training["name"] == "quick"
+    assert read_bundle(ROOT / SHIPPED).manifest.training["name"] == "full"
     with pytest.raises(UserError, match="make train"):
         shipped_bundle(tmp_path / "bundles", tmp_path)
