@@ -141,8 +141,7 @@ class CooperativeMADDPGConfig(AlgorithmConfig):
             decompose_value: learn a value for every building and one for the district, each from its own part of the
                 reward (True), or their sum from the team reward only (False). The reward is the same either way.
             model_horizon: hours H simulated on from a batch's rows, with gradients, before the critics' value, [0, 168]; 0
-                is classic MADDPG, 24 to 48 see a day's cycle. Needs the engine ``fast`` and a community without LSTM
-                temperatures or outages.
+                is classic MADDPG, 24 to 48 see a day's cycle. Needs the engine ``fast`` and a community without outages.
             model_batch_size: rows of a batch that are simulated on from (>= 1), at most the batch; of several communities,
                 those of the first row's.
             replay: ``uniform`` draws all transitions alike, ``prioritised`` those more often about which the critics were

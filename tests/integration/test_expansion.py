@@ -94,15 +94,27 @@ def tensors(algorithm: CooperativeMADDPG, rows: int) -> dict[str, torch.Tensor]:
     return {name: torch.from_numpy(np.ascontiguousarray(column)) for name, column in batch.items()}
 
 
-def test_the_objective_is_what_the_compiled_engine_pays_for_the_same_policy(algorithm):
+@pytest.fixture(scope="module")
+def cooled(ray_session, shared_datasets: Path):
+    """Of homes whose indoor temperatures depend on what their heat pumps do."""
+    data = shared_datasets / "citylearn_challenge_2023_phase_1"
+    made = config(environment(data, window=(0, 150))).build_algo()
+    made.train()
+    yield made
+    made.stop()
+
+
+@pytest.mark.parametrize("which", ["algorithm", "cooled"])
+def test_the_objective_is_what_the_compiled_engine_pays_for_the_same_policy(request, which):
+    algorithm = request.getfixturevalue(which)
     learner = learner_of(algorithm)
     module, gamma = learner.community, algorithm.config.gamma
     runner = algorithm.env_runner
     (vector,) = runner.env.vectors
     vector.reset(seed=1)
     random = np.random.default_rng(2)
-    for _ in range(10):
-        observed = vector.step(random.uniform(-1, 1, (4, 3, 1))).observations
+    for _ in range(20):
+        observed = vector.step(random.uniform(-1, 1, (4, *vector.features.action_mask.shape))).observations
     (rows,) = runner._state_rows
     batch = {"states": torch.from_numpy(rows.pack(vector)), "obs": torch.from_numpy(observed.copy())}
     expanded = learner._expansion(module, batch, 1.0, torch.Generator().manual_seed(0))

@@ -11,9 +11,8 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from rllib_citylearn.env.citylearn_env import community_features, make_citylearn_env
 from rllib_citylearn.errors import EngineError
-from rllib_citylearn.simulator import CommunityDescription, FastCommunity
+from rllib_citylearn.simulator import FastCommunity
 from rllib_citylearn.simulator.differentiable import DifferentiableCommunity, Outcome, State
 from rllib_citylearn.simulator.reward_layout import GIVEN_UP
 from tests.parity.differentiable_cases import NAMES, Case, named_case, read_case, simulate, simulate_compiled
@@ -201,13 +200,6 @@ def test_a_state_stays_as_it_is_when_its_source_goes_on(request: pytest.FixtureR
     before = {name: value.clone() for name, value in vars(state).items()}
     fast.step(np.ones((2, *case.shape)))
     assert all(torch.equal(value.nan_to_num(), before[name].nan_to_num()) for name, value in vars(state).items())
-
-
-def test_indoor_models_are_refused_by_name(shared_datasets: Path) -> None:
-    env = make_citylearn_env(shared_datasets / "citylearn_challenge_2023_phase_1", window=(0, 30))
-    description = CommunityDescription.read(env, community_features(env))
-    with pytest.raises(EngineError, match=r"LSTM model \(Building_1, Building_2, Building_3\)"):
-        DifferentiableCommunity(description)
 
 
 def test_outages_are_refused_by_name(request: pytest.FixtureRequest) -> None:

@@ -15,6 +15,7 @@ from rllib_citylearn.simulator.description import CommunityDescription
 from rllib_citylearn.simulator.differentiable.appliances import ApplianceBank
 from rllib_citylearn.simulator.differentiable.battery import BatteryBank
 from rllib_citylearn.simulator.differentiable.drift import drawn_drift, drift_at
+from rllib_citylearn.simulator.differentiable.dynamics import IndoorHours, IndoorModel, memory_shapes
 from rllib_citylearn.simulator.differentiable.net_mean import NetReference, RunningMean
 from rllib_citylearn.simulator.differentiable.observe import Observer
 from rllib_citylearn.simulator.differentiable.outcome import Outcome, PhysicalHour
@@ -67,6 +68,7 @@ class DifferentiableCommunity(torch.nn.Module):
         self.appliances = ApplianceBank(description, dtype) if len(parameters.appliances) else None
         thermal = description.thermal
         self.plant = ThermalPlant(parameters, tables, dtype) if thermal else None
+        self.indoor = None if description.dynamics is None else IndoorModel(description, description.dynamics, dtype)
         self.observer = Observer(description, dtype)
         self.memory = NetReference(reward, tables.rows, dtype) if description.net_hours else None
         self.reward = None if reward is None else TeamReward(reward, tables, dtype)
@@ -150,6 +152,7 @@ class DifferentiableCommunity(torch.nn.Module):
             mean = self.memory.mean(row, history)
         cycles = row.new_zeros(count, 4, 0) if self.appliances is None else self.appliances.start(row)
         shown = self._appliances_shown(row, cycles)
+        inputs, hidden = (base.new_zeros(count, *shape) for shape in memory_shapes(self.description))
         return State(
             row=row,
             origin=row,
@@ -163,6 +166,8 @@ class DifferentiableCommunity(torch.nn.Module):
             drift_row=row + 1,
             reward=base.new_zeros(count, 0) if self.reward is None else self.reward.start(row),
             net_history_kwh=history,
+            indoor_inputs=inputs,
+            indoor_hidden=hidden,
             observations=self.observer(row, self.observer.shown(row, soc, net, vehicle_soc, tank_soc, made, shown, mean)),
         )
 
@@ -206,7 +211,7 @@ class DifferentiableCommunity(torch.nn.Module):
         Args:
             state: where the communities stand.
             policy: called with observations ``[E, N, D]`` and the state, which within a rollout remembers nothing for
-                rewards and no history of net loads; returns joint actions ``[E, N, A]``.
+                rewards and no history of net loads or of indoor temperatures; returns joint actions ``[E, N, A]``.
             hours: how many, H.
             partly: give the policy the columns ``changing`` of the observations alone, ``[E, N, k]``, and leave the others,
                 which ``foreseen`` has, out of the hours and of the end.
@@ -220,15 +225,27 @@ class DifferentiableCommunity(torch.nn.Module):
         self._check(state, hours)
         first, memory = state.row, state.reward
         net_mean = None if self.memory is None else RunningMean(state.net_history_kwh)
-        state = replace(state, reward=memory[:, :0], net_history_kwh=state.net_history_kwh[:, :0])
+        indoor = None
+        if self.indoor is not None:
+            indoor = IndoorHours(self.indoor, first, state.indoor_inputs, state.indoor_hidden)
+        state = replace(
+            state,
+            reward=memory[:, :0],
+            net_history_kwh=state.net_history_kwh[:, :0],
+            indoor_inputs=state.indoor_inputs[:, :0],
+            indoor_hidden=state.indoor_hidden[:, :0],
+        )
         if partly:
             state = replace(state, observations=state.observations.index_select(2, self.changing))
         given = []
         for _ in range(hours):
-            state, hour = self._hour(state, policy(state.observations, state), net_mean, partly)
+            state, hour = self._hour(state, policy(state.observations, state), net_mean, indoor, partly)
             given.append(hour)
         if net_mean is not None:
             state = replace(state, net_history_kwh=net_mean.history())
+        if indoor is not None:
+            inputs, hidden = indoor.memory()
+            state = replace(state, indoor_inputs=inputs, indoor_hidden=hidden)
         rows = first + torch.arange(hours, device=self.device).unsqueeze(1)
         outcome, memory = self._outcome(rows, given, memory)
         return replace(state, reward=memory), outcome
@@ -242,9 +259,12 @@ class DifferentiableCommunity(torch.nn.Module):
         given_up = torch.zeros_like(net)
         if self.appliances is not None:
             given_up = given_up.index_add(2, self.appliances.building, torch.stack([hour.given_up_kwh for hour in given]))
+        temperature = discomfort = torch.stack([hour.temperature_c for hour in given])
+        if self.indoor is not None:
+            discomfort = self.indoor.discomfort(rows, temperature)
         rewards = None
         if self.reward is not None:
-            rewards, memory = self.reward(rows, net, missing, given_up, memory)
+            rewards, memory = self.reward(rows, net, missing, discomfort, given_up, memory)
         outcome = Outcome(
             net_kwh=net,
             cost=net.clamp(min=0.0) * price,
@@ -254,6 +274,8 @@ class DifferentiableCommunity(torch.nn.Module):
             appliance_energy_kwh=torch.stack([hour.appliance_energy_kwh for hour in given]),
             missing_kwh=missing,
             given_up_kwh=given_up,
+            temperature_c=temperature,
+            discomfort_c=discomfort,
             rewards=rewards,
         )
         return outcome, memory
@@ -289,6 +311,13 @@ class DifferentiableCommunity(torch.nn.Module):
                 f"{self.description.net_hours} are remembered: it is from within a rollout, or of a community with other "
                 "memory features. Go on from a rollout's end."
             )
+        wanted = memory_shapes(self.description)
+        remembered = tuple(state.indoor_inputs.shape[1:]), tuple(state.indoor_hidden.shape[1:])
+        if remembered != wanted:
+            raise EngineError(
+                f"The state's memory of indoor temperatures has the shapes {remembered}, where the community's models need "
+                f"{wanted}: it is from within a rollout, or of another community. Go on from a rollout's end."
+            )
         last = int(state.row.max())
         if last + hours >= self.rows:
             raise EngineError(
@@ -297,7 +326,12 @@ class DifferentiableCommunity(torch.nn.Module):
             )
 
     def _hour(
-        self, state: State, actions: torch.Tensor, net_mean: RunningMean | None, partly: bool
+        self,
+        state: State,
+        actions: torch.Tensor,
+        net_mean: RunningMean | None,
+        indoor: IndoorHours | None,
+        partly: bool,
     ) -> tuple[State, PhysicalHour]:
         wanted = (len(state.row), self._buildings, self._actions)
         if actions.shape != wanted:
@@ -326,9 +360,13 @@ class DifferentiableCommunity(torch.nn.Module):
 
         net = base + battery_energy
         tank_soc, made = state.tank_soc, state.tank_soc
+        temperature = base[:, :0]
         if plant is not None:
-            hour = plant(row, row == state.origin, tank_soc, chosen[:, n:].unflatten(1, (n, 3)))
+            shares = None if self.indoor is None else self.indoor.actions(row, state.origin, flat)
+            hour = plant(row, row == state.origin, tank_soc, chosen[:, n:].unflatten(1, (n, 3)), shares)
             net, tank_soc, made = net + hour.consumption.sum(2), hour.tank_soc, hour.made
+        if indoor is not None:
+            temperature = indoor.predict(row, state.origin, made)
         vehicle_soc = next_vehicle_soc = charged = state.vehicle_soc
         if fleet is not None:
             vehicle_soc = torch.where(plugged.there, soc[:, n:], state.vehicle_soc)
@@ -358,9 +396,11 @@ class DifferentiableCommunity(torch.nn.Module):
             drift_row=state.drift_row,
             reward=state.reward,
             net_history_kwh=state.net_history_kwh,
+            indoor_inputs=state.indoor_inputs,
+            indoor_hidden=state.indoor_hidden,
             observations=seen if partly else self.observer(after, seen),
         )
-        return following, PhysicalHour(net, battery_energy, charged, vehicle_soc, used, given_up)
+        return following, PhysicalHour(net, battery_energy, charged, vehicle_soc, used, given_up, temperature)
 
     def _appliances_shown(self, row: torch.Tensor, cycles: torch.Tensor) -> torch.Tensor | None:
         """What appliances show at ``row`` ``[E]``; None where no building looks."""

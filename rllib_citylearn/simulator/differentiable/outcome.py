@@ -20,6 +20,9 @@ class Outcome:
         appliance_energy_kwh: drawn by deferrable appliances, ``[E, Q]``.
         missing_kwh: what vehicles that leave the buildings lack of their required charge, ``[E, N]``.
         given_up_kwh: of appliances' cycles that wait after their last possible start, ``[E, N]``.
+        temperature_c: indoor, degC, ``[E, N]``, the data's in buildings without a model; without buildings where none has
+            one.
+        discomfort_c: degC between that and the comfort band, likewise.
         rewards: None without reward tables.
     """
 
@@ -31,6 +34,8 @@ class Outcome:
     appliance_energy_kwh: torch.Tensor
     missing_kwh: torch.Tensor
     given_up_kwh: torch.Tensor
+    temperature_c: torch.Tensor
+    discomfort_c: torch.Tensor
     rewards: Rewards | None
 
     def hour(self, h: int) -> Outcome:
@@ -50,3 +55,4 @@ class PhysicalHour:
     vehicle_soc: torch.Tensor
     appliance_energy_kwh: torch.Tensor
     given_up_kwh: torch.Tensor
+    temperature_c: torch.Tensor

@@ -13,9 +13,11 @@ from rllib_citylearn.simulator.reward_layout import (
     APPLIANCE,
     APPLIANCE_SCALE,
     CARBON,
+    COMFORT,
     COST,
     DEPARTURE,
     DEPARTURE_SCALE,
+    DISCOMFORT,
     ELECTRICITY,
     GIVEN_UP,
     INHERITED_PEAK,
@@ -73,11 +75,13 @@ class TeamReward(torch.nn.Module):
         keep("inherited_peak", np.where(np.append(fresh[1:], False), -np.inf, reward.months[:, INHERITED_PEAK]))
         keep("reference_missing", reward.reference_service[:, :, MISSING])
         keep("reference_given_up", reward.reference_service[:, :, GIVEN_UP])
+        keep("reference_discomfort", reward.reference_service[:, :, DISCOMFORT])
         # Without control less with it.
         keep("ramping", weights[RAMPING_SCALE] * np.array([-1.0, 1.0]))
         keep("load_factor", weights[LOAD_FACTOR_SCALE] * np.array([-1.0, 1.0]))
         self._weights = float(weights[RAMPING]), float(weights[LOAD_FACTOR])
         self._departure = float(weights[DEPARTURE]), float(weights[DEPARTURE_SCALE])
+        self._comfort = float(weights[COMFORT])
         self._appliance = float(weights[APPLIANCE]), float(weights[APPLIANCE_SCALE])
 
     def start(self, row: torch.Tensor) -> torch.Tensor:
@@ -93,6 +97,7 @@ class TeamReward(torch.nn.Module):
         rows: torch.Tensor,
         net_kwh: torch.Tensor,
         missing_kwh: torch.Tensor,
+        discomfort_c: torch.Tensor,
         given_up_kwh: torch.Tensor,
         memory: torch.Tensor,
     ) -> tuple[Rewards, torch.Tensor]:
@@ -102,6 +107,7 @@ class TeamReward(torch.nn.Module):
             rows: of the data, ``[H, E]``.
             net_kwh: net loads, ``[H, E, N]``.
             missing_kwh: what vehicles lack that leave, ``[H, E, N]``.
+            discomfort_c: degC outside the comfort band, ``[H, E, N]``; without buildings where no temperature is simulated.
             given_up_kwh: of appliances' cycles, ``[H, E, N]``.
             memory: the district's load in the hour before, with and without control, then the month's peaks so far,
                 ``[E, 4]``.
@@ -126,18 +132,22 @@ class TeamReward(torch.nn.Module):
         load_factor = (_payment(load, torch.stack(peaks), mean, floor) * self.load_factor).sum(2)
         district = self._weights[0] * ramping + self._weights[1] * load_factor
         building = saved * hours[:, :, 4]
-        departure = appliance = zero = torch.zeros_like(cost)  # there are no simulated temperatures
+        departure = comfort = appliance = torch.zeros_like(cost)
         if len(self.reference_missing):
             weight, scale = self._departure
             served = (self.reference_missing[rows] - missing_kwh) * scale
             building, departure = building + weight * served, served.mean(2)
             total = total + weight * departure
+        if discomfort_c.shape[2]:
+            warmed = self.reference_discomfort[rows] - discomfort_c
+            building, comfort = building + self._comfort * warmed, warmed.mean(2)
+            total = total + self._comfort * comfort
         weight, scale = self._appliance
         if scale:  # there are cycles to be given up
             served = (self.reference_given_up[rows] - given_up_kwh) * scale
             building, appliance = building + weight * served, served.mean(2)
             total = total + weight * appliance
-        terms = torch.stack([cost, carbon, ramping, load_factor, electricity, departure, zero, appliance], 2)
+        terms = torch.stack([cost, carbon, ramping, load_factor, electricity, departure, comfort, appliance], 2)
         return Rewards(building, district, total + district, terms), torch.cat([load[-1], peak], 1)
 
 

@@ -12,6 +12,7 @@ from rllib_citylearn.errors import EngineError
 from rllib_citylearn.simulator.description import CommunityDescription
 from rllib_citylearn.simulator.differentiable.appliances import cycles_of
 from rllib_citylearn.simulator.differentiable.drift import fresh_drift
+from rllib_citylearn.simulator.differentiable.dynamics import memory_of, memory_shapes
 from rllib_citylearn.simulator.differentiable.state import State
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class StateRows:
         n, v = len(description.parameters), len(description.parameters.vehicles)
         tanks = n if description.thermal else 0
         history = description.net_hours
+        inputs, hidden = memory_shapes(description)
         # Each with its shape; the first two and the appliances' are whole numbers.
         self._shapes: dict[str, tuple[int, ...]] = {
             "row": (),
@@ -64,6 +66,8 @@ class StateRows:
             "appliances": (4, len(description.parameters.appliances)),
             "reward": (4,),
             "net_history_kwh": (history, n),
+            "indoor_inputs": inputs,
+            "indoor_hidden": hidden,
         }
         ends = np.cumsum([int(np.prod(shape)) for shape in self._shapes.values()]).tolist()
         self._places = dict(zip(self._shapes, map(slice, [0, *ends[:-1]], ends), strict=True))
@@ -106,6 +110,10 @@ class StateRows:
         packed[:, at["reward"]] = np.maximum(arrays["reward_state"], LOWEST)
         if self._shapes["net_history_kwh"][0]:
             packed[:, at["net_history_kwh"]] = env.net_history_kwh().reshape(count, -1)
+        if mine.dynamics is not None:
+            inputs, hidden = memory_of(mine, arrays["history"], arrays["hidden"])
+            packed[:, at["indoor_inputs"]] = inputs.reshape(count, -1)
+            packed[:, at["indoor_hidden"]] = hidden.reshape(count, -1)
         return packed
 
     def unpack(
@@ -162,4 +170,6 @@ _CARRIED: tuple[Any, ...] = (
     "vehicle_soc",
     "vehicle_capacity_kwh",
     "net_history_kwh",
+    "indoor_inputs",
+    "indoor_hidden",
 )

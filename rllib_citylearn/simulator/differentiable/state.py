@@ -12,6 +12,7 @@ import torch
 from rllib_citylearn.errors import EngineError
 from rllib_citylearn.simulator.community import FastCommunity
 from rllib_citylearn.simulator.differentiable.appliances import cycles_of
+from rllib_citylearn.simulator.differentiable.dynamics import memory_of
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,9 @@ class State:
             controlled and uncontrolled, kWh, ``[E, 4]``; without columns where no rewards are computed, and within rollouts.
         net_history_kwh: net loads of the last 24 hours, the latest last, zero before there was any, ``[E, 24, N]``; without
             hours where observations hold no mean of them, and within rollouts.
+        indoor_inputs: normalised cold and heat made and indoor temperatures of the last hours that LSTM models look back,
+            the latest last, ``[E, R, N, 3]``; without hours where no building has a model, and within rollouts.
+        indoor_hidden: of these models, outputs and cell states of their layers, ``[E, N, L, 2, H]``; likewise.
         observations: what the buildings see, encoded, ``[E, N, D]``; only the columns that depend on the control within and
             after rollouts with ``partly``.
     """
@@ -49,6 +53,8 @@ class State:
     drift_row: torch.Tensor
     reward: torch.Tensor
     net_history_kwh: torch.Tensor
+    indoor_inputs: torch.Tensor
+    indoor_hidden: torch.Tensor
     observations: torch.Tensor
 
     @classmethod
@@ -83,6 +89,8 @@ class State:
                 f"{shape}: give net_history_kwh() of the vector environment that steps it."
             )
 
+        indoor_inputs, indoor_hidden = memory_of(fast.description, arrays["history"], arrays["hidden"])
+
         def given(values: np.ndarray) -> torch.Tensor:
             return torch.tensor(values, dtype=dtype, device=device)
 
@@ -99,6 +107,8 @@ class State:
             drift_row=torch.as_tensor(row + 1, device=device),
             reward=given(arrays["reward_state"] if arrays["reference_net"].size else arrays["reward_state"][:, :0]),
             net_history_kwh=given(history),
+            indoor_inputs=given(indoor_inputs),
+            indoor_hidden=given(indoor_hidden),
             observations=given(arrays["observations"]),
         )
 

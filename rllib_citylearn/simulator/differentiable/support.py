@@ -34,8 +34,6 @@ def _unsupported(description: CommunityDescription) -> Iterator[tuple[str, list[
     def named(flags: np.ndarray) -> list[str]:
         return [name for name, flag in zip(buildings, flags, strict=True) if flag]
 
-    if description.dynamics is not None:
-        yield "indoor temperatures from an LSTM model", named(description.dynamics.dynamic)
     if tables.outage is not None:
         yield "power outages", named(np.any(tables.outage, axis=0))
     yield "batteries whose efficiency is not above zero", named(_useless(parameters.batteries))

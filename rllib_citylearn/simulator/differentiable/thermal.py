@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from rllib_citylearn.simulator.differentiable.battery import TINY
+from rllib_citylearn.simulator.differentiable.dynamics import Shares
 from rllib_citylearn.simulator.parameters import (
     ABSENT,
     COOLING_HEAT_PUMP,
@@ -37,7 +38,8 @@ class ThermalHour:
 
 
 class ThermalPlant(torch.nn.Module):
-    """Devices and tanks of N buildings. What devices can do in an hour is in the data; only tanks have a choice.
+    """Devices and tanks of N buildings. What devices can do in an hour is in the data. Tanks have a choice, and the devices
+    of buildings whose temperature is simulated, what to make.
 
     Args:
         parameters: the community's.
@@ -67,6 +69,7 @@ class ThermalPlant(torch.nn.Module):
                 [demand, 1.0 / performance, highest, -np.minimum(demand, tanks.max_output), np.maximum(headroom, 0.0)], 1
             ),
         )
+        keep("limits", np.stack([tanks.max_input, tanks.max_output]))  # [2, N, 3]
         keep("capacity_kwh", capacity)
         keep("soc_per_kwh", 1.0 / np.maximum(capacity, TINY))
         keep("ratio", np.where(capacity > 0.0, tanks.round_trip_efficiency, 1.0))
@@ -74,7 +77,14 @@ class ThermalPlant(torch.nn.Module):
         keep("initial_soc", tanks.initial_soc)
         self.register_buffer("tankless", torch.as_tensor(~present), persistent=False)
 
-    def forward(self, row: torch.Tensor, first: torch.Tensor, soc: torch.Tensor, action: torch.Tensor) -> ThermalHour:
+    def forward(
+        self,
+        row: torch.Tensor,
+        first: torch.Tensor,
+        soc: torch.Tensor,
+        action: torch.Tensor,
+        shares: Shares | None = None,
+    ) -> ThermalHour:
         """One hour.
 
         Args:
@@ -82,8 +92,15 @@ class ThermalPlant(torch.nn.Module):
             first: whether it is the first of an episode, bool ``[E]``.
             soc: of the tanks, ``[E, N, 3]``.
             action: share of the tanks' capacity to charge (> 0) or discharge, ``[E, N, 3]``.
+            shares: what the control wants of devices in place of the data's demand; None where it has no say.
         """
         demand, per_cop, highest, most_out, most_in = self.hours.index_select(0, row).unbind(1)
+        if shares is not None:
+            demand = torch.where(shares.chosen, shares.share * highest, demand)
+            most_out = -torch.minimum(demand, self.limits[1])
+            most_in = torch.minimum((highest - demand).clamp(min=0.0), self.limits[0])
+            # A share of the highest is no more than that; a limit that is met exactly would halve gradients.
+            highest = torch.where(shares.chosen, torch.inf, highest)
         up = action >= 0
         requested = (action * self.capacity_kwh).clamp(min=most_out, max=most_in)
         stored = soc * self.capacity_kwh
