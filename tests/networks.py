@@ -32,6 +32,30 @@ def community(n: int = N) -> CommunityFeatures:
     )
 
 
+def with_chargers(*discharging_kw: float) -> CommunityFeatures:
+    """A building for each charger; those with a discharging power of zero only charge."""
+    features = (
+        "charger_1_connected_state",
+        "connected_at_charger_1_soc",
+        "connected_at_charger_1_required_soc_departure",
+        "connected_at_charger_1_departure_time",
+        "connected_at_charger_1_battery_capacity",
+    )
+    return CommunityFeatures(
+        [
+            AgentFeatures(
+                f"Building_{n}",
+                features,
+                {"charger_1_max_charging_power": 10.0, "charger_1_max_discharging_power": power},
+                ("electric_vehicle_storage_1",),
+                (-1.0 if power else 0.0,),
+                (1.0,),
+            )
+            for n, power in enumerate(discharging_kw)
+        ]
+    )
+
+
 def spaces(features: CommunityFeatures) -> tuple[gym.spaces.Dict, gym.spaces.Dict]:
     """Observation and action spaces of a community."""
     return (

@@ -11,6 +11,7 @@ from rllib_citylearn.errors import ConfigError
 
 CoordinatorKind = Literal["attention+mean-field", "attention", "mean-field", "means", "none"]
 RuleName = Literal["net-zero", "level", "none"]
+GuardName = Literal["departures", "one-way", "none"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,9 @@ class CommunityModuleConfig:
             net load to zero, ``level`` to the mean of its base load over 24 hours (needs memory features); both charge
             vehicles to what their drivers ask for and start appliances at once. ``none`` starts from the middle of the
             actions' limits.
+        guard: what the actor can't do to vehicles: with ``departures`` a charger always does as much as lets full power in
+            the hours that are left get the vehicle ready for its driver; with ``one-way`` it never discharges either;
+            ``none`` leaves everything to the actor.
         reach: how far the actor can move an action from the rule's, in units of the action's half range, in (0, 2].
         hint_dropout: share of training samples whose hints are zeroed, so that actors manage without coordinator, [0, 1).
         noise: ``ou`` is correlated from step to step (Ornstein-Uhlenbeck), ``gaussian`` is not.
@@ -51,6 +55,7 @@ class CommunityModuleConfig:
     actors: Literal["shared", "separate"] = "shared"
     critic: Literal["attention", "independent"] = "attention"
     rule: RuleName = "net-zero"
+    guard: GuardName = "departures"
     reach: float = 1.0
     hint_dropout: float = 0.1
     noise: Literal["ou", "gaussian"] = "ou"

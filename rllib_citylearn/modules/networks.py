@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rllib_citylearn.modules.config import CoordinatorKind
+from rllib_citylearn.modules.guard import Guard
 from rllib_citylearn.modules.layers import Columns, Entrance, exactly, linear, rectified
 from rllib_citylearn.modules.rule import StartingRule
 from rllib_citylearn.modules.standardisation import Standardisation
@@ -155,6 +156,7 @@ class Actor(nn.Module):
         observation_size, hint_size, action_size: D, H, A.
         hidden: width of the two hidden layers.
         rule: controller whose action the network corrects; None starts from zero.
+        guard: below whose actions the network's don't fall; None lets them.
         reach: how far the network can move the action from the rule's, in units of the action's half range.
         buildings: N weights, one set a building; None shares one among all.
     """
@@ -166,6 +168,7 @@ class Actor(nn.Module):
         action_size: int,
         hidden: int,
         rule: StartingRule | None,
+        guard: Guard | None,
         reach: float,
         buildings: int | None = None,
     ) -> None:
@@ -175,6 +178,7 @@ class Actor(nn.Module):
         self.inner = linear(hidden, hidden, buildings=buildings)
         self.output = linear(hidden, action_size, bias=False, buildings=buildings)
         self.rule = rule
+        self.guard = guard
         self.reach = reach
         # Small last weights: the first policy is the rule, whatever the seed.
         _, direct = self.entrance.parts
@@ -185,14 +189,17 @@ class Actor(nn.Module):
     def forward(self, observations: Tensor, hints: Tensor) -> Tensor:
         """``[..., N, D]`` and ``[..., N, H]`` to actions ``[..., N, A]`` within [-1, 1]; no building sees another's row."""
         rule = None if self.rule is None else self.rule(observations)
+        least = None if self.guard is None else self.guard(observations)
         seen = self.entrance.seen(observations, hints)
         first, direct = self.entrance.parts
-        return self.act(rectified(first, seen), direct(seen), rule)
+        return self.act(rectified(first, seen), direct(seen), rule, least)
 
-    def act(self, first: Tensor, direct: Tensor, rule: Tensor | None) -> Tensor:
-        """The first hidden layer ``[..., N, hidden]``, ``direct`` and the rule's actions ``[..., N, A]`` to actions."""
+    def act(self, first: Tensor, direct: Tensor, rule: Tensor | None, least: Tensor | None) -> Tensor:
+        """The first hidden layer ``[..., N, hidden]``, ``direct``, and the rule's and the guard's actions ``[..., N, A]`` to
+        actions."""
         correction = torch.tanh(self.output(rectified(self.inner, first)) + direct)
-        return correction if rule is None else (rule + self.reach * correction).clamp(-1.0, 1.0)
+        action = correction if rule is None else (rule + self.reach * correction).clamp(-1.0, 1.0)
+        return action if least is None else torch.maximum(action, least)
 
 
 class Critic(nn.Module):

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from rllib_citylearn.errors import ConfigError
 from rllib_citylearn.modules.config import CommunityModuleConfig
+from rllib_citylearn.modules.guard import departure_guard
 from rllib_citylearn.modules.layout import JointLayout
 from rllib_citylearn.modules.networks import Actor, Coordinator, DistrictMeans, zero_absent
 from rllib_citylearn.modules.rule import starting_rule
@@ -35,6 +36,7 @@ class Policy(nn.Module):
             layout.action_mask.shape[1],
             config.hidden,
             starting_rule(layout, config.rule),
+            departure_guard(layout, config.guard),
             config.reach,
             self.buildings,
         )

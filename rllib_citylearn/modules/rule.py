@@ -23,12 +23,12 @@ _BATTERY = "electrical_storage"
 _METERS = ("non_shiftable_load", "solar_generation", "electrical_storage_nominal_power")
 _LEVEL = "base_load_mean_24h"
 _CHARGER = "electric_vehicle_storage_{k}"
-_CHARGERS = (1, 2, 3, 4)
+CHARGERS = (1, 2, 3, 4)
 
-_MARGIN = 0.02
+MARGIN = 0.02
 """State of charge beyond what a driver asked for: a departure just below it counts as missed."""
 
-_EFFICIENCY = 0.85
+EFFICIENCY = 0.85
 """Charge that arrives in a vehicle for a kWh drawn, on the low side."""
 
 
@@ -100,8 +100,13 @@ class ChargerRule(nn.Module):
 
     def __init__(self, community: CommunityFeatures, k: int) -> None:
         super().__init__()
-        self.action = _CHARGER.format(k=k)
+        self.action = self.sets(k)
         self.physical = Physical(community, self.needs(k))
+
+    @staticmethod
+    def sets(k: int) -> str:
+        """Name of the action."""
+        return _CHARGER.format(k=k)
 
     @staticmethod
     def needs(k: int) -> tuple[str, ...]:
@@ -118,7 +123,7 @@ class ChargerRule(nn.Module):
 
     def forward(self, observations: Tensor) -> Tensor:
         connected, soc, required, capacity, hours, charging, discharging = self.physical(observations).unbind(-1)
-        lacking = (required - soc + _MARGIN) / _EFFICIENCY * capacity / hours.clamp(min=1.0)
+        lacking = (required - soc + MARGIN) / EFFICIENCY * capacity / hours.clamp(min=1.0)
         share = (lacking / charging.clamp(min=1e-3)).clamp(0.0, 1.0) * (connected > 0.5)
         return torch.where(discharging > 0.01, share, 2.0 * share - 1.0)
 
@@ -189,20 +194,20 @@ def starting_rule(layout: JointLayout, name: RuleName) -> StartingRule | None:
     if community is None or name == "none":
         return None
     rules: list[BatteryRule | ChargerRule | ApplianceRule] = []
-    if _seen(layout, _BATTERY, _METERS):
-        if not _seen(layout, _BATTERY, BatteryRule.needs(name)):
+    if seen(layout, _BATTERY, _METERS):
+        if not seen(layout, _BATTERY, BatteryRule.needs(name)):
             raise ConfigError(
                 f"rule is {name!r}, which reads the memory feature {_LEVEL}, but the buildings have no memory; set memory "
                 "in env_config to true, or rule to 'net-zero'."
             )
         rules.append(BatteryRule(community, name))
-    rules += [ChargerRule(community, k) for k in _CHARGERS if _seen(layout, _CHARGER.format(k=k), ChargerRule.needs(k))]
+    rules += [ChargerRule(community, k) for k in CHARGERS if seen(layout, ChargerRule.sets(k), ChargerRule.needs(k))]
     appliances = range(1, APPLIANCES_A_BUILDING + 1)
-    rules += [ApplianceRule(community, k) for k in appliances if _seen(layout, table_name(k, None), ApplianceRule.needs(k))]
+    rules += [ApplianceRule(community, k) for k in appliances if seen(layout, table_name(k, None), ApplianceRule.needs(k))]
     return StartingRule(rules, community.actions) if rules else None
 
 
-def _seen(layout: JointLayout, action: str, names: Sequence[str]) -> bool:
+def seen(layout: JointLayout, action: str, names: Sequence[str]) -> bool:
     """Whether any building has ``action``, and all that have it, in whichever community, see the features ``names``."""
     community = layout.community
     if community is None or action not in community.actions or not set(names) <= set(community.columns):

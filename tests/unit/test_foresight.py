@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
@@ -9,7 +10,7 @@ from rllib_citylearn.modules.config import CommunityModuleConfig
 from rllib_citylearn.modules.foresight import Foresight
 from rllib_citylearn.modules.policy import Policy
 from rllib_citylearn.modules.standardisation import Standardisation
-from tests.networks import N, community, layout, trained_like
+from tests.networks import N, community, layout, trained_like, with_chargers
 
 HOURS, COPIES = 4, 3
 COLUMNS = community().columns
@@ -70,3 +71,20 @@ def test_networks_may_compute_with_half_the_digits(rule_ahead):
         found = [ahead.actions(h, observations[h].index_select(-1, columns)) for h in range(HOURS)]
     wanted = policy(observations.flatten(0, 1)).unflatten(0, (HOURS, COPIES))
     assert torch.allclose(torch.stack(found).float(), wanted, atol=0.03)
+
+
+def test_a_guard_that_reads_what_changes_is_the_policys():
+    features = with_chargers(0.0, 7.0, 7.0)
+    policy = trained_like(Policy(layout(features), CommunityModuleConfig(hint_size=4)))
+    random = np.random.default_rng(3)
+    rows = [[1.0, random.uniform(), 0.9, random.integers(1, 9), 50.0] for _ in range(3 * HOURS)]
+    observations = torch.stack([torch.from_numpy(features.encode(rows[3 * h : 3 * h + 3])) for h in range(HOURS)]).unsqueeze(
+        1
+    )
+    columns = torch.tensor([features.columns.index("connected_at_charger_1_soc")])
+    ahead = Foresight(policy, observations.index_fill(-1, columns, torch.nan), columns, rule_ahead=False)
+    found = torch.stack([ahead.actions(h, observations[h].index_select(-1, columns)) for h in range(HOURS)])
+    assert torch.allclose(found, torch.stack([policy(seen) for seen in observations]), atol=1e-6)
+    least = policy.actor.guard(observations)
+    assert ((found - least).abs() < 1e-6).any(), "the guard has to bind somewhere in this test"
+    assert (found > least + 1e-3).any()

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from rllib_citylearn.env.config import CommunityEnvConfig
-from rllib_citylearn.env.features import AgentFeatures, CommunityFeatures
+from rllib_citylearn.env.features import CommunityFeatures
 from rllib_citylearn.env.measurements import memory_names
 from rllib_citylearn.env.vector_env import CommunityVectorEnv
 from rllib_citylearn.errors import ConfigError
@@ -19,7 +19,7 @@ from rllib_citylearn.modules.policy import Policy
 from rllib_citylearn.modules.rule import starting_rule
 from rllib_citylearn.simulator.reward_layout import GIVEN_UP
 from tests.appliance_data import OWNERS, with_appliances
-from tests.networks import N, community, layout
+from tests.networks import N, community, layout, with_chargers
 
 
 def remembering() -> CommunityFeatures:
@@ -59,30 +59,6 @@ def test_batteries_follow_a_rule_where_every_building_that_has_one_shows_load_an
 def test_level_without_memory_is_refused():
     with pytest.raises(ConfigError, match=r"base_load_mean_24h.*set memory in env_config"):
         starting_rule(layout(), "level")
-
-
-def with_chargers(*discharging_kw: float) -> CommunityFeatures:
-    """A building for each charger; those with a discharging power of zero only charge."""
-    features = (
-        "charger_1_connected_state",
-        "connected_at_charger_1_soc",
-        "connected_at_charger_1_required_soc_departure",
-        "connected_at_charger_1_departure_time",
-        "connected_at_charger_1_battery_capacity",
-    )
-    return CommunityFeatures(
-        [
-            AgentFeatures(
-                f"Building_{n}",
-                features,
-                {"charger_1_max_charging_power": 10.0, "charger_1_max_discharging_power": power},
-                ("electric_vehicle_storage_1",),
-                (-1.0 if power else 0.0,),
-                (1.0,),
-            )
-            for n, power in enumerate(discharging_kw)
-        ]
-    )
 
 
 def test_a_vehicle_is_asked_to_charge_what_it_lacks_over_the_hours_it_stays():

@@ -1,0 +1,79 @@
+"""What no actor may do to the people served: leave a vehicle behind its departure, or take from it at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from rllib_citylearn.env.features import CommunityFeatures
+from rllib_citylearn.modules.config import GuardName
+from rllib_citylearn.modules.layout import JointLayout
+from rllib_citylearn.modules.rule import CHARGERS, EFFICIENCY, MARGIN, ChargerRule, Physical, seen
+
+
+class ChargerGuard(nn.Module):
+    """The least that a charger has to do now, so that full power from the next hour on still gets the vehicle ready.
+
+    Its laxity, as in least-laxity scheduling (Dertouzos & Mok 1989): as long as the hours that are left after this one can
+    charge more than is lacking, the charger may rest, and may discharge what they can make up for. ``forward`` maps encoded
+    observations ``[..., D]`` to the least charger action ``[...]`` within [-1, 1], in the units of ``ChargerRule``.
+
+    Args:
+        community: a feature table that has the columns ``ChargerRule.needs(k)``.
+        k: the charger's position in its building.
+        one_way: whether it may not discharge vehicles at all.
+    """
+
+    def __init__(self, community: CommunityFeatures, k: int, *, one_way: bool) -> None:
+        super().__init__()
+        rule = ChargerRule(community, k)
+        self.action = rule.action
+        self.physical: Physical = rule.physical
+        self.one_way = one_way
+
+    def forward(self, observations: Tensor) -> Tensor:
+        connected, soc, required, capacity, hours, charging, discharging = self.physical(observations).unbind(-1)
+        lacking = (required - soc + MARGIN) * capacity / EFFICIENCY - (hours - 1.0).clamp(min=0.0) * charging
+        share = (lacking / charging.clamp(min=1e-3)).clamp(0.0, 1.0)
+        two_way = discharging > 0.01
+        # A kWh that is given back takes more than that from the battery, and more than that to put there again.
+        spare = torch.zeros_like(lacking) if self.one_way else lacking * EFFICIENCY**2 / discharging.clamp(min=1e-3)
+        least = torch.where(two_way, share + spare.clamp(-1.0, 0.0), 2.0 * share - 1.0)
+        return torch.where(connected > 0.5, least, torch.where(two_way & self.one_way, 0.0, -1.0))
+
+
+class Guard(nn.Module):
+    """Least actions of a community, ``[..., D]`` to ``[..., A]``; -1 where nothing is asked.
+
+    Args:
+        chargers: guards of the chargers, by their position.
+        actions: names of the A joint actions.
+    """
+
+    def __init__(self, chargers: Sequence[ChargerGuard], actions: Sequence[str]) -> None:
+        super().__init__()
+        self.chargers = nn.ModuleList(chargers)
+        self._places = [list(actions).index(charger.action) for charger in chargers]
+        self._actions = len(actions)
+
+    def forward(self, observations: Tensor) -> Tensor:
+        free = -torch.ones_like(observations[..., 0])
+        least = [free] * self._actions
+        for place, charger in zip(self._places, self.chargers, strict=True):
+            least[place] = charger(observations)
+        return torch.stack(least, -1)
+
+
+def departure_guard(layout: JointLayout, name: GuardName) -> Guard | None:
+    """The guard called ``name``; None if it is ``none`` or no building with a charger sees what it needs."""
+    community = layout.community
+    if community is None or name == "none":
+        return None
+    guarded = [
+        ChargerGuard(community, k, one_way=name == "one-way")
+        for k in CHARGERS
+        if seen(layout, ChargerRule.sets(k), ChargerRule.needs(k))
+    ]
+    return Guard(guarded, community.actions) if guarded else None
