@@ -16,9 +16,9 @@ MARGIN = 0.04
 """State of charge beyond what a driver asked for, which the last hour aims at."""
 
 EFFICIENCY = 0.8
-"""Charge that arrives in a vehicle for a kWh drawn, so low that chargers' losses, batteries that take less when nearly full and
-requests too small for a charger to follow are made up for: on the official set what is left for the last hours then misses
-one departure in 2,894 that full power from arrival meets, 46 with the rule's 0.85 and 0.02."""
+"""Charge that arrives in a vehicle for a kWh drawn, so low that chargers' losses, batteries that take less when nearly full
+and requests too small for a charger to follow are made up for: on the official set what is left for the last hours then
+misses one departure in 2,894 that full power from arrival meets, 46 with the rule's 0.85 and 0.02."""
 
 
 class ChargerGuard(nn.Module):
