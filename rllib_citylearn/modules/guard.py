@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -72,6 +73,33 @@ class Guard(nn.Module):
         for place, charger in zip(self._places, self.chargers, strict=True):
             least[place] = charger(observations)
         return torch.stack(least, -1)
+
+
+def raised(action: Tensor, least: Tensor) -> Tensor:
+    """The larger of ``action`` and ``least``, of one shape, with a gradient that leads out of where the guard has its way.
+
+    An action that lies below the least gets the gradient of what is done if that would raise it, and none if it would lower
+    it further. Without, an actor that is overruled all the time never learns that more would have been better.
+    """
+    if torch.is_grad_enabled() and action.requires_grad:
+        result: Tensor = _Raised.apply(action, least)
+        return result
+    return torch.maximum(action, least)
+
+
+class _Raised(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, action: Tensor, least: Tensor) -> Tensor:
+        ctx.save_for_backward(action < least)
+        return torch.maximum(action, least)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        """Losses fall where gradients are below zero, so these raise the action."""
+        (overruled,) = ctx.saved_tensors
+        own = gradient.masked_fill(overruled & (gradient > 0.0), 0.0)
+        return own, gradient.masked_fill(~overruled, 0.0)
 
 
 def departure_guard(layout: JointLayout, name: GuardName) -> Guard | None:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rllib_citylearn.modules.config import CoordinatorKind
-from rllib_citylearn.modules.guard import Guard
+from rllib_citylearn.modules.guard import Guard, raised
 from rllib_citylearn.modules.layers import Columns, Entrance, exactly, linear, rectified
 from rllib_citylearn.modules.rule import StartingRule
 from rllib_citylearn.modules.standardisation import Standardisation
@@ -199,7 +199,7 @@ class Actor(nn.Module):
         actions."""
         correction = torch.tanh(self.output(rectified(self.inner, first)) + direct)
         action = correction if rule is None else (rule + self.reach * correction).clamp(-1.0, 1.0)
-        return action if least is None else torch.maximum(action, least)
+        return action if least is None else raised(action, least)
 
 
 class Critic(nn.Module):

@@ -12,7 +12,7 @@ import torch
 from rllib_citylearn.env.config import CommunityEnvConfig
 from rllib_citylearn.env.vector_env import CommunityVectorEnv
 from rllib_citylearn.modules.config import CommunityModuleConfig, GuardName
-from rllib_citylearn.modules.guard import departure_guard
+from rllib_citylearn.modules.guard import departure_guard, raised
 from rllib_citylearn.modules.policy import Policy
 from rllib_citylearn.simulator.reward_layout import MISSING
 from tests.networks import layout, trained_like
@@ -88,3 +88,14 @@ def test_a_policy_is_guarded_unless_it_is_told_otherwise(env: CommunityVectorEnv
         observations = torch.from_numpy(env.step(actions.numpy().astype(float)).observations.copy())
     assert Policy(table, CommunityModuleConfig(guard="none")).actor.guard is None
     assert Policy(layout(), CommunityModuleConfig()).actor.guard is None, "without chargers there is nothing to guard"
+
+
+def test_gradients_lead_out_of_where_the_guard_has_its_way_and_never_further_in():
+    action = torch.tensor([-0.5, -0.5, 0.5, 0.5], requires_grad=True)
+    least = torch.tensor([0.0, 0.0, 0.0, 0.0], requires_grad=True)
+    done = raised(action, least)
+    assert done.tolist() == [0.0, 0.0, 0.5, 0.5]
+    loss = (done * torch.tensor([-1.0, 2.0, -3.0, 4.0])).sum()  # falls with the first and third, rises with the others
+    by_action, by_least = torch.autograd.grad(loss, [action, least])
+    assert by_action.tolist() == [-1.0, 0.0, -3.0, 4.0]
+    assert by_least.tolist() == [-1.0, 2.0, 0.0, 0.0]
