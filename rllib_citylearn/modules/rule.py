@@ -28,7 +28,7 @@ CHARGERS = (1, 2, 3, 4)
 _MARGIN = 0.02
 """State of charge beyond what a driver asked for: a departure just below it counts as missed."""
 
-_EFFICIENCY = 0.85
+EFFICIENCY = 0.85
 """Charge that arrives in a vehicle for a kWh drawn, on the low side."""
 
 
@@ -123,7 +123,7 @@ class ChargerRule(nn.Module):
 
     def forward(self, observations: Tensor) -> Tensor:
         connected, soc, required, capacity, hours, charging, discharging = self.physical(observations).unbind(-1)
-        lacking = (required - soc + _MARGIN) / _EFFICIENCY * capacity / hours.clamp(min=1.0)
+        lacking = (required - soc + _MARGIN) / EFFICIENCY * capacity / hours.clamp(min=1.0)
         share = (lacking / charging.clamp(min=1e-3)).clamp(0.0, 1.0) * (connected > 0.5)
         return torch.where(discharging > 0.01, share, 2.0 * share - 1.0)
 
