@@ -16,7 +16,7 @@ from rllib_citylearn.algorithm.preset import Preset
 from rllib_citylearn.cli.main import main
 
 PRESETS = Path(__file__).parents[2] / "tune_configs"
-BUSINESS_AS_USUAL, BELOW_NAIVE_MPC = 0.798, 0.745
+BUSINESS_AS_USUAL, BELOW_NAIVE_MPC, NEAR_PERFECT_MPC = 0.798, 0.745, 0.715
 
 pytestmark = pytest.mark.slow
 
@@ -37,6 +37,13 @@ def test_quick_beats_mpc_with_naive_forecasts_within_five_minutes(seed, shared_d
     reached, updates = score("quick", seed, shared_datasets, tmp_path)
     assert updates > 0
     assert reached <= BELOW_NAIVE_MPC
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_full_comes_near_mpc_that_knows_the_next_day(seed, shared_datasets, tmp_path):
+    reached, updates = score("full", seed, shared_datasets, tmp_path)
+    assert updates > 0
+    assert reached <= NEAR_PERFECT_MPC
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
