@@ -34,7 +34,8 @@ class Foresight:
             (embedded,) = policy.coordinator.entrance.known(observations, changing)
             self._embedded = embedded.unbind(0)
             self._embedded_share = policy.coordinator.entrance.share(changing)
-        rule = policy.actor.rule
+        rule, guard = policy.actor.rule, policy.actor.guard
+        self._least = guard.floor(observations[0]) if guard is not None and guard.one_way else None
         self._rule: Tensor | None = None
         self._observations: Tensor | None = None
         if rule is not None and rule_ahead:
@@ -43,8 +44,10 @@ class Foresight:
             self._observations = observations
 
     def actions(self, hour: int, values: Tensor, kept: Tensor | None = None) -> Tensor:
-        """The policy's actions ``[B, N, A]``, as ``Policy.forward`` has them but for the guard, which does not look into
-        simulated hours: there a missed departure costs what the reward says, and gradients show the way to none.
+        """The policy's actions ``[B, N, A]``, as ``Policy.forward`` has them but for departures.
+
+        No guard looks after those in simulated hours: a missed one costs what the reward says, and gradients show the way to
+        none.
 
         Args:
             hour: from 0 on.
@@ -61,4 +64,4 @@ class Foresight:
         if rule_of is not None and self._observations is not None:
             rule = rule_of(self._observations[hour].index_copy(-1, self._changing, values))
         first, direct = self._share(values, hints)
-        return self._policy.actor.act(torch.relu(self._first[hour] + first), self._direct[hour] + direct, rule)
+        return self._policy.actor.act(torch.relu(self._first[hour] + first), self._direct[hour] + direct, rule, self._least)

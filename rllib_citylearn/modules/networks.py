@@ -194,7 +194,7 @@ class Actor(nn.Module):
         first, direct = self.entrance.parts
         return self.act(rectified(first, seen), direct(seen), rule, least)
 
-    def act(self, first: Tensor, direct: Tensor, rule: Tensor | None, least: Tensor | None = None) -> Tensor:
+    def act(self, first: Tensor, direct: Tensor, rule: Tensor | None, least: Tensor | None) -> Tensor:
         """The first hidden layer ``[..., N, hidden]``, ``direct``, and the rule's and the guard's actions ``[..., N, A]`` to
         actions."""
         correction = torch.tanh(self.output(rectified(self.inner, first)) + direct)
