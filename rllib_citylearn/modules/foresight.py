@@ -35,33 +35,29 @@ class Foresight:
             self._embedded = embedded.unbind(0)
             self._embedded_share = policy.coordinator.entrance.share(changing)
         rule, guard = policy.actor.rule, policy.actor.guard
-        self._least = guard.floor(observations[0]) if guard is not None and guard.one_way else None
-        self._rule: Tensor | None = None
-        self._observations: Tensor | None = None
-        if rule is not None and rule_ahead:
-            self._rule = rule(observations)
-        elif rule is not None:
-            self._observations = observations
+        self._rule = rule(observations) if rule is not None and rule_ahead else None
+        # What has to wait for the columns that change; a guard looks at the vehicles' charge.
+        self._later = rule if self._rule is None else None
+        self._observations = None if self._later is None and guard is None else observations
 
     def actions(self, hour: int, values: Tensor, kept: Tensor | None = None) -> Tensor:
-        """The policy's actions ``[B, N, A]``, as ``Policy.forward`` has them but for departures.
-
-        No guard looks after those in simulated hours: a missed one costs what the reward says, and gradients show the way to
-        none.
+        """The policy's actions ``[B, N, A]``, as ``Policy.forward`` has them.
 
         Args:
             hour: from 0 on.
             values: of the columns ``changing`` in this hour, ``[B, N, k]``.
             kept: as in ``Policy.forward``.
         """
-        coordinator, rule_of = self._policy.coordinator, self._policy.actor.rule
+        coordinator, guard = self._policy.coordinator, self._policy.actor.guard
         hints: Tensor | None = None
         if coordinator is not None:
             (share,) = self._embedded_share(values, None)
             hints = coordinator.hints(self._embedded[hour] + share)
             hints = hints if kept is None else hints * kept
-        rule = None if self._rule is None else self._rule[hour]
-        if rule_of is not None and self._observations is not None:
-            rule = rule_of(self._observations[hour].index_copy(-1, self._changing, values))
+        rule, least = None if self._rule is None else self._rule[hour], None
+        if self._observations is not None:
+            observed = self._observations[hour].index_copy(-1, self._changing, values)
+            rule = rule if self._later is None else self._later(observed)
+            least = None if guard is None else guard(observed)
         first, direct = self._share(values, hints)
-        return self._policy.actor.act(torch.relu(self._first[hour] + first), self._direct[hour] + direct, rule, self._least)
+        return self._policy.actor.act(torch.relu(self._first[hour] + first), self._direct[hour] + direct, rule, least)

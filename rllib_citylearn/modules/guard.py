@@ -47,15 +47,7 @@ class ChargerGuard(nn.Module):
         # A kWh that is given back takes more than that from the battery, and more than that to put there again.
         spare = torch.zeros_like(lacking) if self.one_way else lacking * EFFICIENCY**2 / discharging.clamp(min=1e-3)
         least = torch.where(two_way, share + spare.clamp(-1.0, 0.0), 2.0 * share - 1.0)
-        return torch.where(connected > 0.5, least, self._floor(two_way))
-
-    def floor(self, observations: Tensor) -> Tensor:
-        """What holds whoever is there, ``[...]``: a charger that goes one way gives nothing back."""
-        discharging = self.physical(observations)[..., -1]
-        return self._floor(discharging > 0.01)
-
-    def _floor(self, two_way: Tensor) -> Tensor:
-        return torch.where(two_way & self.one_way, 0.0, -1.0)
+        return torch.where(connected > 0.5, least, torch.where(two_way & self.one_way, 0.0, -1.0))
 
 
 class Guard(nn.Module):
@@ -64,9 +56,6 @@ class Guard(nn.Module):
     Args:
         chargers: guards of the chargers, by their position.
         actions: names of the A joint actions.
-
-    Attributes:
-        one_way: whether any of them may not discharge vehicles.
     """
 
     def __init__(self, chargers: Sequence[ChargerGuard], actions: Sequence[str]) -> None:
@@ -74,19 +63,11 @@ class Guard(nn.Module):
         self.chargers = nn.ModuleList(chargers)
         self._places = [list(actions).index(charger.action) for charger in chargers]
         self._actions = len(actions)
-        self.one_way = any(charger.one_way for charger in chargers)
 
     def forward(self, observations: Tensor) -> Tensor:
-        return self._joint(observations, [charger(observations) for charger in self.chargers])
-
-    def floor(self, observations: Tensor) -> Tensor:
-        """The part that asks nothing of the hour, ``[..., D]`` to ``[..., A]``; made of columns that never change."""
-        return self._joint(observations, [charger.floor(observations) for charger in self.chargers])
-
-    def _joint(self, observations: Tensor, of_chargers: Sequence[Tensor]) -> Tensor:
         least = [-torch.ones_like(observations[..., 0])] * self._actions
-        for place, charger in zip(self._places, of_chargers, strict=True):
-            least[place] = charger
+        for place, charger in zip(self._places, self.chargers, strict=True):
+            least[place] = charger(observations)
         return torch.stack(least, -1)
 
 
