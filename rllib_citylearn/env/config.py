@@ -66,8 +66,8 @@ class CommunityEnvConfig:
         communities: keys that differ from community to community (``dataset``, ``buildings``, ``window``, ...); every
             episode plays in one of them. Needs ``padded``. None is the one community that the other keys say.
         random_buildings: how many of the buildings make up a community, drawn for each runner; needs ``padded``. Where it is
-            more than there are, buildings come several times, each with a load and a generation of its own. None is all of
-            them.
+            more than there are, buildings come several times, with other battery curves and what ``load_scaling`` and
+            ``load_shift_weeks`` draw for each. None is all of them.
         load_scaling: lowest and highest factor by which each building's load and, apart from it, its photovoltaic
             generation are multiplied, drawn for each runner. None leaves them as they are.
         load_shift_weeks: whole weeks, by up to which each building's load is moved to earlier or later in the data, drawn

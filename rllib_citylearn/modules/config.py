@@ -36,7 +36,7 @@ class CommunityModuleConfig:
             actions' limits.
         guard: what the actor can't do to vehicles: with ``departures`` a charger always does as much as lets full power in
             the hours that are left get the vehicle ready for its driver; with ``one-way`` it never discharges either;
-            ``none`` leaves everything to the actor.
+            ``none`` leaves everything to the actor. It looks after chargers whose vehicles and powers are observed.
         reach: how far the actor can move an action from the rule's, in units of the action's half range, in (0, 2].
         hint_dropout: share of training samples whose hints are zeroed, so that actors manage without coordinator, [0, 1).
         noise: ``ou`` is correlated from step to step (Ornstein-Uhlenbeck), ``gaussian`` is not.

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from rllib_citylearn.env.features import CommunityFeatures
+from rllib_citylearn.errors import ConfigError
 from rllib_citylearn.modules.config import GuardName
 from rllib_citylearn.modules.layout import JointLayout
 from rllib_citylearn.modules.rule import CHARGERS, EFFICIENCY, ChargerRule, Physical, seen
@@ -99,13 +100,23 @@ class _Raised(torch.autograd.Function):
 
 
 def departure_guard(layout: JointLayout, name: GuardName) -> Guard | None:
-    """The guard called ``name``; None if it is ``none`` or no building with a charger sees what it needs."""
+    """The guard called ``name``; None if it is ``none`` or there is no charger that it could look after.
+
+    It looks after chargers in a position in which every building that has one sees the vehicle and the charger's powers.
+
+    Raises:
+        ConfigError: vehicles are not to be discharged, and buildings with chargers don't see what a guard needs.
+    """
     community = layout.community
     if community is None or name == "none":
         return None
-    guarded = [
-        ChargerGuard(community, k, one_way=name == "one-way")
-        for k in CHARGERS
-        if seen(layout, ChargerRule.sets(k), ChargerRule.needs(k))
-    ]
-    return Guard(guarded, community.actions) if guarded else None
+    there = [k for k in CHARGERS if ChargerRule.sets(k) in community.actions]
+    guarded = [k for k in there if seen(layout, ChargerRule.sets(k), ChargerRule.needs(k))]
+    if name == "one-way" and guarded != there:
+        blind = min(set(there) - set(guarded))
+        raise ConfigError(
+            f"guard is 'one-way', but not every building with a charger {blind} sees {', '.join(ChargerRule.needs(blind))}, "
+            "without which vehicles might be discharged. Leave these features in, or set guard to 'none'."
+        )
+    chargers = [ChargerGuard(community, k, one_way=name == "one-way") for k in guarded]
+    return Guard(chargers, community.actions) if chargers else None

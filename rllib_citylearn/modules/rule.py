@@ -3,7 +3,7 @@ started at once.
 
 Residual policy learning (Silver et al. 2018, "Residual Policy Learning"; Johannink et al. 2019): the actor's output is added
 to a simple controller's, so that an untrained policy already behaves sensibly and learning starts from there. The rules
-read nothing but the building's own meters and chargers, so execution stays decentralised.
+read nothing but the building's own meters, chargers and appliances, so execution stays decentralised.
 """
 
 from __future__ import annotations

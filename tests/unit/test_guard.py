@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,9 @@ import pytest
 import torch
 
 from rllib_citylearn.env.config import CommunityEnvConfig
+from rllib_citylearn.env.features import CommunityFeatures
 from rllib_citylearn.env.vector_env import CommunityVectorEnv
+from rllib_citylearn.errors import ConfigError
 from rllib_citylearn.modules.config import CommunityModuleConfig, GuardName
 from rllib_citylearn.modules.guard import departure_guard, raised
 from rllib_citylearn.modules.policy import Policy
@@ -99,3 +101,15 @@ def test_gradients_lead_out_of_where_the_guard_has_its_way_and_never_further_in(
     by_action, by_least = torch.autograd.grad(loss, [action, least])
     assert by_action.tolist() == [-1.0, 0.0, -3.0, 4.0]
     assert by_least.tolist() == [-1.0, 2.0, 0.0, 0.0]
+
+
+def test_a_charger_that_is_to_go_one_way_has_to_be_seen(env: CommunityVectorEnv):
+    blind = CommunityFeatures(
+        [
+            replace(agent, features=tuple(name for name in agent.features if "battery_capacity" not in name))
+            for agent in env.features.agents
+        ]
+    )
+    assert departure_guard(layout(blind), "departures") is None
+    with pytest.raises(ConfigError, match=r"charger 1 sees .*battery_capacity.* set guard to 'none'"):
+        departure_guard(layout(blind), "one-way")
