@@ -107,6 +107,7 @@ class Coordinator(nn.Module):
     def __init__(self, observation_size: int, hint_size: int, width: int, heads: int, kind: CoordinatorKind) -> None:
         super().__init__()
         parts = kind.split("+")
+        self.hint_size = hint_size
         self.entrance = Entrance(observation_size, width)
         self.attention = Attention(width, width, heads, hint_size) if "attention" in parts else None
         self.field = nn.Linear(width, hint_size) if "mean-field" in parts else None
@@ -139,6 +140,7 @@ class DistrictMeans(nn.Module):
     def __init__(self, observation_size: int) -> None:
         super().__init__()
         self.entrance = Columns(observation_size)
+        self.hint_size = observation_size
 
     def forward(self, observations: Tensor, present: Tensor | None = None) -> Tensor:
         """Observations ``[B, N, D]`` to hints ``[B, N, D]``."""

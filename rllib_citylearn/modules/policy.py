@@ -27,9 +27,9 @@ class Policy(nn.Module):
     def __init__(self, layout: JointLayout, config: CommunityModuleConfig) -> None:
         super().__init__()
         buildings, observation_size = layout.observation_mask.shape
-        self.hint_size = {"none": 0, "means": observation_size}.get(config.coordinator, config.hint_size)
         self.buildings = buildings if config.actors == "separate" else None
         self.coordinator = coordinator(observation_size, config)
+        self.hint_size = 0 if self.coordinator is None else self.coordinator.hint_size
         self.actor = Actor(
             observation_size,
             self.hint_size,

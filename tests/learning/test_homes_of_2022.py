@@ -7,15 +7,13 @@ forecasts 0.7505, by 0.005 and more from the net-zero rule's 0.7824, and the rul
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
 from rllib_citylearn.algorithm.preset import Preset
-from rllib_citylearn.cli.main import main
+from tests.trained import PRESETS, trained_report
 
-PRESETS = Path(__file__).parents[2] / "tune_configs"
 BUSINESS_AS_USUAL, BELOW_NAIVE_MPC, NEAR_PERFECT_MPC = 0.798, 0.745, 0.715
 
 pytestmark = pytest.mark.slow
@@ -23,10 +21,7 @@ pytestmark = pytest.mark.slow
 
 def score(preset: str, seed: int, shared_datasets: Path, runs: Path) -> tuple[float, int]:
     """Train as a user would; the policy's score and the gradient steps behind it."""
-    data = shared_datasets / "citylearn_challenge_2022_phase_all"
-    command = ["train", str(PRESETS / f"{preset}.yaml"), "--data", str(data)]
-    assert main([*command, "--seed", str(seed), "--runs", str(runs), "--name", preset]) == 0
-    report = json.loads((runs / preset / "report.json").read_text())
+    report = trained_report(preset, seed, shared_datasets / "citylearn_challenge_2022_phase_all", runs)
     policy = next(one for one in report["communities"][0]["contenders"] if one["policy"] == "policy")
     return policy["score"], report["training"]["updates_of_the_policy"]
 

@@ -5,25 +5,19 @@ In-sample: the policies are trained on the buildings and the time that they are 
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rllib_citylearn.cli.main import main
-
-PRESETS = Path(__file__).parents[2] / "tune_configs"
+from tests.trained import trained_report
 
 pytestmark = pytest.mark.slow
 
 
 def judged(preset: str, seed: int, data: Path, runs: Path) -> dict[str, dict[str, Any]]:
     """Train as a user would; what the report says of every contender."""
-    command = ["train", str(PRESETS / f"{preset}.yaml"), "--data", str(data), "--seed", str(seed)]
-    assert main([*command, "--runs", str(runs), "--name", preset]) == 0
-    report = json.loads((runs / preset / "report.json").read_text())
-    (community,) = report["communities"]
+    (community,) = trained_report(preset, seed, data, runs)["communities"]
     return {one["policy"]: one["evaluations"][0] for one in community["contenders"]}
 
 
