@@ -161,7 +161,13 @@ def _scale(building: Any, load: float, generation: float) -> None:
 
 
 def _shift(building: Any, weeks: int) -> None:
-    """Give a building the load it has so many weeks later, over the whole data and around its ends."""
-    series = vars(building.energy_simulation)
+    """Give a building the load it has so many weeks later, within its window and around its ends.
+
+    CityLearn keeps the whole file; what lies outside the window may be held out.
+    """
+    simulation = building.energy_simulation
+    series, window = vars(simulation), slice(simulation.start_time_step, simulation.end_time_step + 1)
     for name in _LOADS:
-        series[name] = np.roll(series[name], -_WEEK * weeks)
+        moved = series[name].copy()
+        moved[window] = np.roll(moved[window], -_WEEK * weeks)
+        series[name] = moved

@@ -70,7 +70,7 @@ class CommunityEnvConfig:
             ``load_shift_weeks`` draw for each. None is all of them.
         load_scaling: lowest and highest factor by which each building's load and, apart from it, its photovoltaic
             generation are multiplied, drawn for each runner. None leaves them as they are.
-        load_shift_weeks: whole weeks, by up to which each building's load is moved to earlier or later in the data, drawn
+        load_shift_weeks: whole weeks, by up to which each building's load is moved to earlier or later in the window, drawn
             for each runner, so that the same buildings' peaks don't always meet on the same days; weekdays, weather and
             photovoltaic generation stay. None leaves loads where they are.
         random_fleet: fields of ``FleetSpec`` (``rllib_citylearn.datasets.fleets``): for each runner a fleet of electric

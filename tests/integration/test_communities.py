@@ -177,6 +177,18 @@ def test_loads_are_moved_by_whole_weeks_and_generation_stays(homes, engine):
     assert not np.allclose(seen, np.array([physical(plain, "non_shiftable_load")[:, n] for n in range(len(weeks))]))
 
 
+def test_loads_are_moved_within_the_window_and_what_lies_outside_stays_unseen(homes):
+    first, last = 700, 2200
+    whole = {**homes, "window": None, "episode_steps": 24}
+    plain, moved = runner(whole, 1), runner({**whole, "window": (first, last), "load_shift_weeks": 3}, 1)
+    for before, after in zip(plain.citylearn.buildings, moved.citylearn.buildings, strict=True):
+        loads = vars(before.energy_simulation)["_non_shiftable_load"]
+        new = vars(after.energy_simulation)["_non_shiftable_load"]
+        window = slice(first, last + 1)
+        assert np.array_equal(np.delete(new, np.r_[window]), np.delete(loads, np.r_[window]))
+        assert any(np.array_equal(new[window], np.roll(loads[window], -168 * k)) for k in range(-3, 4))
+
+
 def test_runners_and_variants_draw_other_loads_within_the_same_ranges(homes):
     config = {**homes, "load_scaling": (0.5, 2.0), "variants": 2}
     loads, ranges = [], []
