@@ -8,7 +8,8 @@ control = 0, an hour that costs nothing when it used to cost the average = 1):
 * ``ramping``: increases of the district's net load from hour to hour.
 * ``load_factor``: 1 - mean/peak of the district in each stretch of 730 hours. It is paid out as the peak grows: with
   phi(peak) = 1 - mean/peak the payments of a stretch telescope to phi(final peak). The mean is that without control, which
-  storage changes only by its losses. Peaks below ``LEAST_PEAK`` of the uncontrolled one's count as that.
+  storage changes only by its losses, and what serves people at least draws besides: the energy that vehicles and appliances
+  lack without control. Peaks below ``LEAST_PEAK`` of the uncontrolled one's, raised by the same energy, count as that.
 
 Three terms of the people served, which belong to the buildings:
 
@@ -175,17 +176,23 @@ class TeamReward:
         # Added up in the kernels' order, so that doing nothing earns exactly nothing.
         district = np.add.accumulate(net, 1)[:, -1].copy()
         months = [district[i : i + HOURS_A_MONTH] for i in range(0, steps, HOURS_A_MONTH)]
-        mean = np.array([month.mean() for month in months])
+        means, peaks = np.array([month.mean() for month in months]), np.array([month.max() for month in months])
+        # What people lack without control, drawn evenly over the month. Without it a month that exports more than it imports
+        # until vehicles are charged would pay for high peaks.
+        lacking = reference.service[:, :, [MISSING, GIVEN_UP]].sum((1, 2)) if len(reference.service) else np.zeros(steps)
+        owed = np.array([lacking[i : i + HOURS_A_MONTH].mean() for i in range(0, steps, HOURS_A_MONTH)])
+        mean = means + owed
         # Also keeps 1/peak finite in exporting months.
-        floor = np.array([max(month.mean(), LEAST_PEAK * month.max(), 1e-6) for month in months])
-        load_factors = 1.0 - mean / np.maximum([month.max() for month in months], floor)
+        floor = np.maximum.reduce([mean, LEAST_PEAK * (peaks + owed), np.full(len(mean), 1e-6)])
+        load_factors = 1.0 - means / np.maximum(peaks, 1e-6)
         ramping_scale = _scale(steps, np.maximum(np.diff(district), 0.0).sum(keepdims=True))[0]
         load_factor_scale = _scale(steps, load_factors.sum(keepdims=True))[0]
         month_of_row = np.arange(steps) // HOURS_A_MONTH
         # [departure, appliance]: a building's share of the whole community's, and a mean over buildings.
         service_scales = _scale(steps * net.shape[1], reference.service[:, :, [MISSING, GIVEN_UP]].sum((0, 1)))
         self._require_a_term(reference, service_scales)
-        inherited_peak = self._INHERITED_PEAK * np.concatenate([np.maximum.accumulate(month) for month in months])
+        running = np.concatenate([np.maximum.accumulate(month) for month in months])
+        inherited_peak = self._INHERITED_PEAK * (running + owed[month_of_row])
         self.tables = RewardTables(
             first_step=reference.first_step,
             reference_net=net,

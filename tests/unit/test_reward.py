@@ -22,7 +22,7 @@ def reference() -> NoControl:
     shape = (STEPS, BUILDINGS)
     daily = np.sin(np.arange(STEPS) * 2 * np.pi / 24)[:, None]
     net = 1.5 + daily + random.normal(0, 0.7, shape)
-    missing = np.where(random.random(shape) < 0.05, random.uniform(5, 40, shape), 0.0)
+    missing = np.where(random.random(shape) < 0.05, random.uniform(2, 8, shape), 0.0)
     discomfort = np.maximum(random.normal(-1, 1, shape), 0.0)
     given_up = np.where(random.random(shape) < 0.02, random.uniform(0.5, 3, shape), 0.0)
     service = np.stack([missing, discomfort, given_up], 2)
@@ -64,6 +64,11 @@ def controlled(reference):
     net = reference.net_kwh
     # Moves load between hours and loses a little, as a battery would.
     return 0.6 * net + 0.4 * np.roll(net, 3, axis=0) + 0.01
+
+
+def owed(reference, month):
+    """kW that serving people adds to the district's mean over a month: what they lack without control."""
+    return reference.service[month][:, :, [0, 2]].sum() / (month.stop - month.start)
 
 
 def kpis(reference, net):
@@ -108,10 +113,10 @@ def test_peak_payments_of_a_month_add_up_to_its_load_factor(reference):
     net = controlled(reference)
     _, _, named, _ = run(reference, net)
     base = reference.net_kwh.sum(1)
-    months = [slice(i, i + HOURS_A_MONTH) for i in range(0, STEPS, HOURS_A_MONTH)]
+    months = [slice(i, min(i + HOURS_A_MONTH, STEPS)) for i in range(0, STEPS, HOURS_A_MONTH)]
     reference_sum = sum(1 - base[m].mean() / base[m].max() for m in months)
     for month in months:
-        mean = base[month].mean()
+        mean = base[month].mean() + owed(reference, month)
         saved = (1 - mean / base[month].max()) - (1 - mean / net.sum(1)[month].max())
         assert named["load_factor"][month].sum() == pytest.approx(saved / reference_sum * STEPS, rel=1e-9)
 
@@ -199,11 +204,23 @@ def test_weights_that_pay_for_nothing_the_community_has_are_refused(reference):
             TeamReward(plain, only)
 
 
+def test_a_month_that_exports_until_people_are_served_does_not_pay_for_high_peaks(reference):
+    """Sun of 17 homes outweighs their load in late summer; with vehicles charged it does not."""
+    exporting = replace(reference, net_kwh=reference.net_kwh - reference.net_kwh.sum(1).mean() / BUILDINGS - 0.1)
+    month = slice(0, HOURS_A_MONTH)
+    assert exporting.net_kwh[month].sum(1).mean() < 0.0 < exporting.net_kwh[month].sum(1).mean() + owed(exporting, month)
+    high = exporting.net_kwh[month].copy()
+    high[400] += exporting.net_kwh.max()
+    flat = exporting.net_kwh[month]
+    saved = [run(exporting, net)[2]["load_factor"].sum() for net in (flat, high)]
+    assert saved[1] < saved[0]
+
+
 def test_peaks_lower_than_anybody_leaves_are_paid_for_once(reference):
     """Within a month the way up to ``LEAST_PEAK`` of the uncontrolled peak costs nothing; beyond it every kWh does."""
     month = slice(HOURS_A_MONTH, 2 * HOURS_A_MONTH)
     base = reference.net_kwh.sum(1)
-    least = max(LEAST_PEAK * base[month].max(), base[month].mean())
+    least = max(LEAST_PEAK * (base[month].max() + owed(reference, month)), base[month].mean() + owed(reference, month))
     buildings = reference.net_kwh.shape[1]
     loads = np.linspace(0.0, 1.2 * least, 40)
     net = np.repeat(loads[:, None] / buildings, buildings, 1)
