@@ -42,7 +42,7 @@ from rllib_citylearn.algorithm.names import (
     SHARE_DONE,
     TD_ERRORS,
 )
-from rllib_citylearn.algorithm.optimisers import OptimiserName, optimisers
+from rllib_citylearn.algorithm.optimisers import optimisers
 from rllib_citylearn.algorithm.schedules import value_at
 from rllib_citylearn.env.config import CommunityEnvConfig
 from rllib_citylearn.errors import TrainingError
@@ -92,12 +92,16 @@ class CooperativeMADDPGLearner(TorchLearner):
         """Adam for the critics, ``actor_optimiser`` for the policy (actor and coordinator)."""
         module = self.module[module_id].unwrapped()
         self._rates = {}
-        parts: tuple[tuple[str, torch.nn.Module, OptimiserName, Any], ...] = (
-            ("critic", module.critics, "adam", config.critic_lr),
-            ("actor", module.policy, config.actor_optimiser, config.actor_lr),
+        parts: tuple[tuple[str, dict[str, torch.optim.Optimizer], Any], ...] = (
+            ("critic", optimisers(module.critics, "adam"), config.critic_lr),
+            (
+                "actor",
+                optimisers(module.policy, config.actor_optimiser, module.policy.actor.last_layers),
+                config.actor_lr,
+            ),
         )
-        for network, part, kind, learning_rate in parts:
-            for suffix, optimiser in optimisers(part, kind).items():
+        for network, made, learning_rate in parts:
+            for suffix, optimiser in made.items():
                 self._rates[network + suffix] = learning_rate
                 self.register_optimizer(
                     module_id=module_id,

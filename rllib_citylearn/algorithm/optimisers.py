@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, get_args
 
 import torch
@@ -22,18 +23,22 @@ _MOMENTUM = 0.9
 """Of Muon; runs here have hundreds to thousands of steps, for which the usual 0.95 is slow to forget."""
 
 
-def optimisers(network: nn.Module, name: OptimiserName) -> dict[str, torch.optim.Optimizer]:
+def optimisers(
+    network: nn.Module, name: OptimiserName, last: Sequence[nn.Module] = ()
+) -> dict[str, torch.optim.Optimizer]:
     """Optimisers for a network's parameters; a suffix for the name of each, "" of Adam.
 
-    Muon steps the matrices of linear layers alone. Vectors, matrices of one row or column, and weights of one layer a
-    building are Adam's.
+    Muon steps the matrices of linear layers alone. Vectors, matrices of one row or column, weights of one layer a building
+    and ``last`` layers are Adam's: Muon moves every output as far as any other, so that actions which few buildings have,
+    or which gradients hardly reach, would go where noise leads them.
 
     Args:
         network: all of whose parameters are to be stepped.
         name: ``adam`` or ``muon``.
+        last: layers of the network whose outputs are the actions.
     """
     layers = [layer for layer in network.modules() if isinstance(layer, nn.Linear)] if name == "muon" else []
-    matrices = [layer.weight for layer in layers if min(layer.weight.shape) > 1]
+    matrices = [layer.weight for layer in layers if min(layer.weight.shape) > 1 and layer not in last]
     chosen = {id(weights) for weights in matrices}
     rest = [weights for weights in network.parameters() if id(weights) not in chosen]
     made: dict[str, torch.optim.Optimizer] = {}

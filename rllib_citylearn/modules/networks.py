@@ -183,10 +183,15 @@ class Actor(nn.Module):
         self.guard = guard
         self.reach = reach
         # Small last weights: the first policy is the rule, whatever the seed.
-        _, direct = self.entrance.parts
-        nn.init.zeros_(direct.bias)
-        for last in (direct, self.output):
+        for last in self.last_layers:
             nn.init.uniform_(last.weight, -1e-3, 1e-3)
+        nn.init.zeros_(self.entrance.parts[1].bias)
+
+    @property
+    def last_layers(self) -> tuple[nn.Module, nn.Module]:
+        """The layers whose sum is the correction before its bound: of the inputs, and of the hidden layers."""
+        _, direct = self.entrance.parts
+        return direct, self.output
 
     def forward(self, observations: Tensor, hints: Tensor) -> Tensor:
         """``[..., N, D]`` and ``[..., N, H]`` to actions ``[..., N, A]`` within [-1, 1]; no building sees another's row."""

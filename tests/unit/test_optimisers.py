@@ -8,9 +8,13 @@ from torch import nn
 
 from rllib_citylearn.algorithm.optimisers import OPTIMISERS, optimisers
 from rllib_citylearn.modules.layers import SeparateLinear
+from rllib_citylearn.modules.networks import Actor
 
 NETWORK = nn.Sequential(nn.Linear(20, 12), nn.Linear(12, 1), SeparateLinear(3, 4, 5))
 RATE = 0.01
+
+
+LAYOUT = {"observation_size": 9, "hint_size": 2, "action_size": 3, "hidden": 8}
 
 
 @pytest.mark.parametrize("name", OPTIMISERS)
@@ -24,6 +28,22 @@ def test_every_weight_has_one_optimiser(name):
 def test_muon_steps_the_matrices_alone():
     (matrices,) = [group["params"] for group in optimisers(NETWORK, "muon")["_matrices"].param_groups]
     assert [tuple(w.shape) for w in matrices] == [(12, 20)]
+
+
+def test_what_leads_to_the_actions_is_adams_however_many_actions_there_are():
+    actor = Actor(**LAYOUT, rule=None, guard=None, reach=1.0)
+    made = optimisers(actor, "muon", actor.last_layers)
+    (matrices,) = [group["params"] for group in made["_matrices"].param_groups]
+    assert [tuple(w.shape) for w in matrices] == [(8, 11), (8, 8)], "the two hidden layers"
+    (rest,) = [group["params"] for group in made[""].param_groups]
+    assert sum(w.shape[0] == 3 for w in rest) == 3, "output, the inputs' direct way, and its bias"
+    # An action that no gradient reaches stays as it is.
+    before = [w.detach()[1].clone() for w in rest if w.shape[0] == 3]
+    correction = actor(torch.randn(4, 9), torch.randn(4, 2))
+    correction[:, [0, 2]].sum().backward()
+    for optimiser in made.values():
+        optimiser.step()
+    assert all(torch.equal(w.detach()[1], b) for w, b in zip([w for w in rest if w.shape[0] == 3], before, strict=True))
 
 
 def test_a_matrix_moves_as_far_in_rare_directions_as_in_common_ones_and_as_far_as_adams():
