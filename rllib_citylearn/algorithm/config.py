@@ -124,8 +124,8 @@ class CooperativeMADDPGConfig(AlgorithmConfig):
 
         Args:
             actor_lr, critic_lr: learning rates (> 0), or schedules ``[[environment step, rate], ...]``.
-            actor_optimiser: ``adam``, or ``muon``: Muon for hidden layers, Adam for the rest; takes gradients through simulated
-                hours further in the same time.
+            actor_optimiser: ``adam``, or ``muon``: Muon for hidden layers, Adam for the rest; takes gradients through
+                simulated hours further in the same time.
             final_lr_share: what is left of both rates at the end of a run, (0, 1]; they fall in a straight line with the
                 share of the run that is done. 1 leaves them as they are. Of account where a run's end is known: in presets.
             n_step: rewards summed before the critic's value of what follows (>= 1).

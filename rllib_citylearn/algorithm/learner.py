@@ -238,7 +238,7 @@ class CooperativeMADDPGLearner(TorchLearner):
         clones = config.cloning_weight and IS_DEMONSTRATION in batch
         if expansion is None or clones or (self._rule_weight and rule is not None):
             kept = kept_hints(module, len(observations), self._random, self._device)
-            actions = module.act(observations, present, batch.get(ACTION_MASK), kept)
+            actions = module.act(observations, present, batch.get(ACTION_MASK), kept, module.policy)
         # Frozen, not detached: the gradient has to pass through the critic to the actions, but not into its weights.
         critic = module.critics[0]
         critic.requires_grad_(False)

@@ -149,8 +149,8 @@ def export_checkpoint(
         name=name or run.get("name") or checkpoint.resolve().parent.name,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         community=community,
-        hint_size=module.policy.hint_size,
+        hint_size=module.acting.hint_size,
         training=run,
         kpis=dict(kpis or {}),
     )
-    return write_bundle(bundle, manifest=manifest, models=onnx_models(module.policy, len(community.columns)))
+    return write_bundle(bundle, manifest=manifest, models=onnx_models(module.acting, len(community.columns)))

@@ -7,7 +7,7 @@ checkpoints and synchronisation go through RLlib's ordinary single-module paths.
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from ray.rllib.core.columns import Columns
@@ -24,6 +24,8 @@ from rllib_citylearn.modules.policy import Policy
 from rllib_citylearn.modules.standardisation import Standardisation
 
 __all__ = ["RESET", "CommunityModuleConfig", "CommunityRLModule", "Policy"]
+
+Network = TypeVar("Network", bound=nn.Module)
 
 RESET = "reset"
 """Batch column, bool ``[B]``: True where an episode has just begun."""
@@ -44,6 +46,8 @@ class CommunityRLModule(TorchRLModule, InferenceOnlyAPI, TargetNetworkAPI):
         self.action_mask: Tensor
         self.register_buffer("action_mask", torch.from_numpy(self.layout.action_mask).float(), persistent=False)
         self.policy = Policy(self.layout, self.settings)
+        if self.settings.average_policy:
+            self.target_policy = self._target(self.policy)
         if not self.inference_only:
             self.critics = nn.ModuleList(self._critic() for _ in range(2))
         self._exploration = ExplorationNoise(self.settings)
@@ -56,12 +60,21 @@ class CommunityRLModule(TorchRLModule, InferenceOnlyAPI, TargetNetworkAPI):
 
     def get_non_inference_attributes(self) -> list[str]:
         """Names of what only a learner holds."""
-        return ["critics", "target_policy", "target_critics"]
+        return ["critics", "target_critics", *([] if self.settings.average_policy else ["target_policy"])]
 
     def make_target_networks(self) -> None:
         """Create the slowly following copies of policy and critics."""
-        self.target_policy = copy.deepcopy(self.policy).requires_grad_(False)
-        self.target_critics = copy.deepcopy(self.critics).requires_grad_(False)
+        self.target_policy = self._target(self.policy)
+        self.target_critics = self._target(self.critics)
+
+    @staticmethod
+    def _target(network: Network) -> Network:
+        return copy.deepcopy(network).requires_grad_(False)
+
+    @property
+    def acting(self) -> Policy:
+        """The policy that acts where nothing is explored: in validation, evaluation and bundles (``average_policy``)."""
+        return self.target_policy if self.settings.average_policy else self.policy
 
     def get_target_network_pairs(self) -> list[tuple[nn.Module, nn.Module]]:
         """(network, target) pairs."""
@@ -73,6 +86,7 @@ class CommunityRLModule(TorchRLModule, InferenceOnlyAPI, TargetNetworkAPI):
         present: Tensor | None = None,
         action_mask: Tensor | None = None,
         kept: Tensor | None = None,
+        policy: Policy | None = None,
     ) -> Tensor:
         """Joint observations ``[B, N, D]`` to joint actions ``[B, N, A]`` without noise.
 
@@ -81,9 +95,10 @@ class CommunityRLModule(TorchRLModule, InferenceOnlyAPI, TargetNetworkAPI):
             present: bool ``[B, N]``: which buildings are there; None is all.
             action_mask: ``[B, N, A]``: 1 where a building has the action; None is the module's own community.
             kept: as in ``Policy.forward``.
+            policy: whose actions; None is the one that is ``acting``.
         """
         mask = self.action_mask if action_mask is None else action_mask
-        actions: Tensor = self.policy(observations, present, kept) * mask
+        actions: Tensor = (self.acting if policy is None else policy)(observations, present, kept) * mask
         return actions
 
     @torch.no_grad()
@@ -94,14 +109,15 @@ class CommunityRLModule(TorchRLModule, InferenceOnlyAPI, TargetNetworkAPI):
     def _forward_exploration(self, batch: dict[str, Any], t: int = 0, **kwargs: Any) -> dict[str, Any]:
         """Add noise that restarts from zero with each episode."""
         present, action_mask = batch.get(PRESENT), batch.get(ACTION_MASK)
-        actions = self.act(batch[Columns.OBS], present, action_mask)
+        actions = self.act(batch[Columns.OBS], present, action_mask, policy=self.policy)
         noise = self._exploration.step(actions, t, batch.get(RESET))
         noise = zero_absent(noise * (self.action_mask if action_mask is None else action_mask), present)
         return {Columns.ACTIONS: (actions + noise).clamp(-1.0, 1.0)}
 
     def _forward_train(self, batch: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
         """The deterministic actions; losses need more than one forward pass and call the networks themselves."""
-        return {Columns.ACTIONS: self.act(batch[Columns.OBS], batch.get(PRESENT), batch.get(ACTION_MASK))}
+        present, action_mask = batch.get(PRESENT), batch.get(ACTION_MASK)
+        return {Columns.ACTIONS: self.act(batch[Columns.OBS], present, action_mask, policy=self.policy)}
 
     def forward_target(self, batch: dict[str, Any]) -> Tensor:
         """The target policy's actions ``[B, N, A]`` in the next observations."""
