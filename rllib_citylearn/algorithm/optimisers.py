@@ -23,9 +23,7 @@ _MOMENTUM = 0.9
 """Of Muon; runs here have hundreds to thousands of steps, for which the usual 0.95 is slow to forget."""
 
 
-def optimisers(
-    network: nn.Module, name: OptimiserName, last: Sequence[nn.Module] = ()
-) -> dict[str, torch.optim.Optimizer]:
+def optimisers(network: nn.Module, name: OptimiserName, last: Sequence[nn.Module] = ()) -> dict[str, torch.optim.Optimizer]:
     """Optimisers for a network's parameters; a suffix for the name of each, "" of Adam.
 
     Muon steps the matrices of linear layers alone. Vectors, matrices of one row or column, weights of one layer a building
