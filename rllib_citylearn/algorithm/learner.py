@@ -111,11 +111,17 @@ class CooperativeMADDPGLearner(TorchLearner):
                     lr_or_lr_schedule=learning_rate,
                 )
 
-    def standardise(self, mean: Any, deviation: Any) -> None:
-        """Tell the networks, targets included, the observation columns' means and standard deviations ``[D]``."""
-        self.community.standardise(
-            torch.as_tensor(mean, device=self._device), torch.as_tensor(deviation, device=self._device)
-        )
+    def standardise(self, columns: tuple[Any, Any], values: tuple[Any, Any]) -> None:
+        """Tell the networks, targets included, means and standard deviations.
+
+        Args:
+            columns: of the observation columns, ``[D]`` each.
+            values: of buildings' values and of the district's, ``[2]`` each, as rewards come.
+        """
+        mean, deviation = (torch.as_tensor(moment, device=self._device) for moment in columns)
+        self.community.standardise(mean, deviation)
+        mean, deviation = (self.config.reward_scale * torch.as_tensor(moment, device=self._device) for moment in values)
+        self.community.scale_values(mean, deviation)
 
     def _uncompiled_update(self, batch: dict[str, Any], **kwargs: Any) -> tuple[Any, Any, dict[str, Any]]:
         # RLlib's own, less the forward pass that it makes before the losses: DDPG's losses make their own.

@@ -125,7 +125,7 @@ def _simulating(case: Case, device: str, data: Path) -> tuple[Update, int]:
     replay.add(runner.sample())
     runner.stop()
     learner = config.build_learner(spaces={COMMUNITY: spaces[COMMUNITY]})
-    learner.standardise(*replay.column_moments())
+    learner.standardise(replay.column_moments(), replay.value_moments(config.gamma))
     return _update(learner, replay.sample(BATCH, 1, config.gamma)), len(layout.agents)
 
 

@@ -153,8 +153,9 @@ class CooperativeMADDPG(Algorithm):
             )
 
     def _standardise(self) -> None:
-        """Measure the observation columns once, in what the runners saw before the first gradient step."""
-        self.learner_group.foreach_learner(_Standardise(*self.replay.column_moments()))
+        """Measure observation columns and rewards once, in what the runners saw before the first gradient step."""
+        moments = self.replay.column_moments(), self.replay.value_moments(self.config.gamma)
+        self.learner_group.foreach_learner(_Standardise(*moments))
         self._standardised = True
 
     def _learn(self, updates: int) -> None:
@@ -262,10 +263,10 @@ def _state_size(runner: Any) -> int:
 
 
 class _Standardise:
-    """Tells a learner the moments of the observation columns; a class, because it travels to other processes."""
+    """Tells a learner the moments of columns and values; a class, because it travels to other processes."""
 
-    def __init__(self, mean: Any, deviation: Any) -> None:
-        self.mean, self.deviation = mean, deviation
+    def __init__(self, columns: Any, values: Any) -> None:
+        self.columns, self.values = columns, values
 
     def __call__(self, learner: Any) -> None:
-        learner.standardise(self.mean, self.deviation)
+        learner.standardise(self.columns, self.values)

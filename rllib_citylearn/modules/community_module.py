@@ -21,7 +21,7 @@ from rllib_citylearn.modules.exploration import ExplorationNoise
 from rllib_citylearn.modules.layout import JointLayout
 from rllib_citylearn.modules.networks import Critic, IndependentCritic, zero_absent
 from rllib_citylearn.modules.policy import Policy
-from rllib_citylearn.modules.standardisation import Standardisation
+from rllib_citylearn.modules.standardisation import Standardisation, ValueScale
 
 __all__ = ["RESET", "CommunityModuleConfig", "CommunityRLModule", "Policy"]
 
@@ -129,6 +129,12 @@ class CommunityRLModule(TorchRLModule, InferenceOnlyAPI, TargetNetworkAPI):
         """Give all networks the means and standard deviations ``[D]`` of the observation columns."""
         for part in self.modules():
             if isinstance(part, Standardisation):
+                part.fit(mean, deviation)
+
+    def scale_values(self, mean: Tensor, deviation: Tensor) -> None:
+        """Give all critics the means and standard deviations ``[2]`` of buildings' values and of the district's."""
+        for part in self.modules():
+            if isinstance(part, ValueScale):
                 part.fit(mean, deviation)
 
     def seed_exploration(self, seed: int) -> None:

@@ -17,7 +17,7 @@ from rllib_citylearn.modules.config import CoordinatorKind
 from rllib_citylearn.modules.guard import Guard, raised
 from rllib_citylearn.modules.layers import Columns, Entrance, exactly, linear, rectified
 from rllib_citylearn.modules.rule import StartingRule
-from rllib_citylearn.modules.standardisation import Standardisation
+from rllib_citylearn.modules.standardisation import Standardisation, TeamValueScale, ValueScale
 
 _FEW = 100
 """Buildings, up to which attention's scores are written out."""
@@ -230,14 +230,17 @@ class Critic(nn.Module):
         self.inner = nn.Linear(hidden, narrow, bias=False)
         self.building = nn.Linear(narrow, 1)
         self.district = nn.Sequential(nn.Linear(narrow, hidden), nn.ReLU(), nn.Linear(hidden, 1))
+        self.scale = ValueScale()
 
     def forward(self, observations: Tensor, actions: Tensor, present: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """``[B, N, D]`` and ``[B, N, A]`` to the buildings' values ``[B, N]`` and the district's ``[B]``."""
         seen = zero_absent(torch.cat([self.standardise(observations), actions], -1), present)
         attended = self.attention(rectified(self.summary, seen), present)
         joined = torch.relu(self.inner(rectified(self.token, seen)) + attended)
-        building = zero_absent(exactly(self.building, joined), present).squeeze(-1)
-        district = exactly(self.district, masked_mean(joined, present)).squeeze(-1)
+        building, district = self.scale(
+            exactly(self.building, joined).squeeze(-1), exactly(self.district, masked_mean(joined, present)).squeeze(-1)
+        )
+        building = zero_absent(building.unsqueeze(-1), present).squeeze(-1)
         if present is not None:
             district = district * present.bool().any(-1)
         return building, district
@@ -257,12 +260,14 @@ class IndependentCritic(nn.Module):
             nn.Linear(observation_size + action_size, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU()
         )
         self.building = nn.Linear(hidden, 1)
+        self.scale = TeamValueScale()
 
     def forward(self, observations: Tensor, actions: Tensor, present: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """``[B, N, D]`` and ``[B, N, A]`` to the buildings' values ``[B, N]`` and zeros ``[B]``."""
         seen = zero_absent(torch.cat([self.standardise(observations), actions], -1), present)
-        building = zero_absent(exactly(self.building, self.inner(seen)), present).squeeze(-1)
-        return building, building.new_zeros(building.shape[:-1])
+        own = exactly(self.building, self.inner(seen)).squeeze(-1)
+        building, district = self.scale(own, own.new_zeros(own.shape[:-1]))
+        return zero_absent(building.unsqueeze(-1), present).squeeze(-1), district
 
 
 def team_value(building: Tensor, district: Tensor, present: Tensor | None = None) -> Tensor:

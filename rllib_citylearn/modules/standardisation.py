@@ -1,4 +1,4 @@
-"""Brings observation columns to a common scale at the entrance of a network.
+"""Brings observation columns to a common scale at the entrance of a network, and values to their own at a critic's end.
 
 Observations are encoded over physical ranges, which are wide: a home's load of half a kWh is a few hundredths of the range
 up to the largest home's peak. Networks learn slowly from such numbers, so each of them first subtracts a mean and divides by
@@ -45,6 +45,70 @@ class Standardisation(nn.Module):
         if columns is not None:
             mean, scale = mean[columns], scale[columns]
         return (observations - mean).div_(scale).clamp_(-LARGEST, LARGEST)  # in place: all networks begin with it
+
+
+class ValueScale(nn.Module):
+    """``mean + scale * x``: what a critic's last layers give, brought to the size that values have.
+
+    A year's savings, discounted by 0.99, are a hundred hours' worth. Weights that begin near zero and move by a thousandth a
+    step do not get there in the hundreds of steps that a run through simulated hours has. Standardised targets are what
+    van Hasselt et al. 2016, "Learning values across many orders of magnitude", do for that, with moments that follow the
+    targets; here they are measured once, as those of the inputs are.
+
+    ``forward`` takes buildings' ``[..., N]`` and the district's ``[...]``, and gives the same shapes; as they come until
+    ``fit`` was called.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mean: Tensor
+        self.scale: Tensor
+        self.register_buffer("mean", torch.zeros(2))
+        self.register_buffer("scale", torch.ones(2))
+
+    def fit(self, mean: Tensor, deviation: Tensor) -> None:
+        """Take over the means and standard deviations ``[2]`` of buildings' values and of the district's."""
+        self.mean.copy_(mean)
+        self.scale.copy_(torch.where(deviation < _CONSTANT, torch.ones_like(deviation), deviation))
+
+    def forward(self, building: Tensor, district: Tensor) -> tuple[Tensor, Tensor]:
+        """Both in the units of rewards."""
+        return self.mean[0] + self.scale[0] * building, self.mean[1] + self.scale[1] * district
+
+
+class TeamValueScale(ValueScale):
+    """The same for a critic that gives every building an estimate of the team's value, and none of the district's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale[1] = 0.0
+
+    def forward(self, building: Tensor, district: Tensor) -> tuple[Tensor, Tensor]:
+        """The district's as it comes."""
+        return self.mean.sum() + self.scale.square().sum().sqrt() * building, district
+
+
+def value_moments(
+    building_rewards: npt.NDArray[np.float32],
+    district_reward: npt.NDArray[np.float32],
+    present: npt.NDArray[np.bool_],
+    discount: float,
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Means and standard deviations ``[2]`` of buildings' values and of the district's, as far as rewards tell them.
+
+    A value is a discounted sum of rewards. Its mean is the rewards' over 1 - discount, in whatever order they come; its
+    deviation is the rewards' over sqrt(1 - discount^2) if every reward is drawn anew, which says how large it is, no more.
+
+    Args:
+        building_rewards: ``[R, N]``.
+        district_reward: ``[R]``.
+        present: bool ``[R, N]`` or what broadcasts to it: which buildings are there.
+        discount: of an hour, in [0, 1), less what episodes that end leave of it.
+    """
+    parts = building_rewards[np.broadcast_to(present, building_rewards.shape)], district_reward
+    mean = [part.mean(dtype=np.float64) / (1.0 - discount) for part in parts]
+    deviation = [part.std(dtype=np.float64) / np.sqrt(1.0 - discount**2) for part in parts]
+    return np.array(mean, np.float32), np.array(deviation, np.float32)
 
 
 def column_moments(

@@ -204,13 +204,35 @@ def test_learning_rates_fall_with_the_run_to_the_share_that_is_left_of_them():
         algorithm.stop()
 
 
+def test_critics_begin_at_the_size_that_values_have():
+    """Rewards of thousands an hour are worth hundreds of thousands: no run of a few steps would get there from zero."""
+    algorithm = config(gamma=0.99).build_algo()
+    try:
+        algorithm.train()
+        rows = algorithm.replay.rows
+        sampled = np.flatnonzero(rows.startable)
+        hourly = rows.building_rewards[sampled].mean() + rows.district_reward[sampled].mean()
+        ends = rows.terminated[sampled].mean()
+        module = algorithm.learner_group._learner.community
+        batch = algorithm.replay.sample(64, 1, 0.99)
+        observations, actions = (torch.from_numpy(batch[name]) for name in ("obs", "actions"))
+        for critic in (*module.critics, *module.target_critics):
+            with torch.no_grad():
+                building, district = critic(observations, actions)
+            team = float((building.mean(-1) + district).mean())
+            assert hourly > 1000.0
+            assert team == pytest.approx(hourly / (1 - 0.99 * (1 - ends)), rel=0.2)
+    finally:
+        algorithm.stop()
+
+
 def test_the_critic_learns_first_if_told_to():
     algorithm = config(critic_warmup_updates=10**6).build_algo()
     try:
         before = weights(algorithm)
         algorithm.train()
         after = weights(algorithm)
-        trained = [key for key in before if "standardise" not in key]
+        trained = [key for key in before if "standardise" not in key and "scale" not in key]
         changed = {key.split(".")[0] for key in trained if not torch.equal(before[key], after[key])}
         assert changed == {"critics", "target_critics"}
     finally:

@@ -24,7 +24,7 @@ from rllib_citylearn.algorithm.replay.priorities import Priorities
 from rllib_citylearn.algorithm.replay.soundness import require_sound
 from rllib_citylearn.errors import CheckpointError, ConfigError, TrainingError
 from rllib_citylearn.modules.layout import JointLayout
-from rllib_citylearn.modules.standardisation import column_moments
+from rllib_citylearn.modules.standardisation import column_moments, value_moments
 
 _MEASURED_ROWS = 4096
 
@@ -234,12 +234,31 @@ class JointReplay(Checkpointable):
 
         They are those of some thousand rows, evenly spread over what the replay holds.
         """
-        rows = np.flatnonzero(self.rows.startable)
-        rows = rows[:: max(1, len(rows) // _MEASURED_ROWS)]
+        rows = self._measured()
         there: npt.NDArray[np.bool_] = self.layout.observation_mask[None]
         if self._padded:
             there = self._columns_there[self.rows.community[rows]]
         return column_moments(self.rows.observations[rows], there)
+
+    def value_moments(self, gamma: float) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Means and standard deviations ``[2]`` of buildings' values and the district's, from the same rows' rewards.
+
+        Args:
+            gamma: discount of an hour; episodes that end discount by as much more as they are frequent.
+        """
+        rows = self._measured()
+        held = self.rows
+        return value_moments(
+            held.building_rewards[rows],
+            held.district_reward[rows],
+            held.present[held.community[rows]],
+            gamma * (1.0 - float(held.terminated[rows].mean())),
+        )
+
+    def _measured(self) -> Rows:
+        """Some thousand rows that transitions start at, evenly spread."""
+        rows = np.flatnonzero(self.rows.startable)
+        return rows[:: max(1, len(rows) // _MEASURED_ROWS)]
 
     def update_priorities(self, rows: Rows, td_errors: npt.ArrayLike) -> None:
         """Tell how wrong the critics were about rows ``[B]`` that were drawn; demonstrations have no priorities.

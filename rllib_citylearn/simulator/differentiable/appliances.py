@@ -20,6 +20,7 @@ import torch
 from rllib_citylearn.env.appliance_features import QUANTITIES
 from rllib_citylearn.simulator.appliances import SHOWN_OF_A_CYCLE, Integers
 from rllib_citylearn.simulator.description import CommunityDescription
+from rllib_citylearn.simulator.differentiable.constants import Constants
 
 NONE = -1
 
@@ -71,7 +72,7 @@ def shown_places(appliance: Integers, quantity: Integers, count: int) -> Integer
     return first + step * np.maximum(appliance, 0)
 
 
-class ApplianceBank(torch.nn.Module):
+class ApplianceBank(Constants):
     """Q appliances.
 
     Args:
@@ -83,7 +84,7 @@ class ApplianceBank(torch.nn.Module):
     """
 
     def __init__(self, description: CommunityDescription, dtype: torch.dtype) -> None:
-        super().__init__()
+        super().__init__(dtype)
         appliances, actions = description.parameters.appliances, description.parameters.actions
         count, most = appliances.earliest.shape
         self.rows = description.tables.rows
@@ -98,29 +99,26 @@ class ApplianceBank(torch.nn.Module):
             table[behind] = filling
             return table.reshape(count * (most + 1), *values.shape[2:])
 
-        def keep(name: str, values: npt.NDArray[Any], kind: torch.dtype = dtype) -> None:
-            self.register_buffer(name, torch.as_tensor(values, dtype=kind), persistent=False)
-
         first_step = description.tables.first_step
         earliest, latest = padded(appliances.earliest - first_step, NEVER), padded(appliances.latest - first_step, NEVER)
         deadline = padded(appliances.shown[:, :, DEADLINE].astype(np.int64) - first_step, 0)
-        keep("windows", np.stack([earliest, latest, deadline, padded(appliances.duration, 0)], 1), torch.int64)
+        self.keep("windows", np.stack([earliest, latest, deadline, padded(appliances.duration, 0)], 1), torch.int64)
         constants = padded(appliances.shown, _NOTHING)
-        keep("constants", constants)
-        keep("energy", constants[:, ENERGY])
+        self.keep("constants", constants)
+        self.keep("energy", constants[:, ENERGY])
         course = np.zeros((count, most, longest, 2))  # what a cycle draws in an hour and from it on
         course[:, :, : appliances.profile.shape[2]] = np.stack([appliances.profile, appliances.left], 3)
-        keep("course", padded(course, 0.0))
-        keep("first", np.arange(count) * (most + 1), torch.int64)
-        keep("count", appliances.count, torch.int64)
-        keep("building", appliances.building, torch.int64)
+        self.keep("course", padded(course, 0.0))
+        self.keep("first", np.arange(count) * (most + 1), torch.int64)
+        self.keep("count", appliances.count, torch.int64)
+        self.keep("building", appliances.building, torch.int64)
         owner, column = appliances.building, np.maximum(actions.appliance, 0)
         low, high = actions.low[owner, column], actions.high[owner, column]
         # What no action sets is never started.
         threshold = np.where(actions.appliance >= 0, appliances.threshold, np.inf)
-        keep("place", owner * actions.mask.shape[1] + column, torch.int64)
-        keep("limits", np.stack([low, high - low, threshold]), torch.float64)
-        keep("startable", appliances.threshold < 1.0, torch.bool)
+        self.keep("place", owner * actions.mask.shape[1] + column, torch.int64)
+        self.keep("limits", np.stack([low, high - low, threshold]), torch.float64)
+        self.keep("startable", appliances.threshold < 1.0, torch.bool)
 
     def start(self, row: torch.Tensor) -> torch.Tensor:
         """Episodes that begin at ``row`` ``[E]`` and end with the data; cycles whose last start is over weren't offered."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 
+from rllib_citylearn.simulator.differentiable.constants import Constants
 from rllib_citylearn.simulator.differentiable.curves import Pieces, PiecewiseLinear
 from rllib_citylearn.simulator.parameters import Batteries, Floats
 
@@ -14,7 +13,7 @@ TINY = 1e-6
 """CityLearn's ``ZERO_DIVISION_PLACEHOLDER``."""
 
 
-class BatteryBank(torch.nn.Module):
+class BatteryBank(Constants):
     """M batteries: a building's each, then a vehicle's each.
 
     Where a limit binds exactly, gradients are those of the side on which the action has an effect: of discharging for a
@@ -29,22 +28,19 @@ class BatteryBank(torch.nn.Module):
     """
 
     def __init__(self, batteries: Batteries, dtype: torch.dtype) -> None:
-        super().__init__()
+        super().__init__(dtype)
         capacity, nominal = batteries.capacity, batteries.nominal_power
         size = np.maximum(capacity, TINY)
         lowest = np.clip(1.0 - batteries.depth_of_discharge, 0.0, 1.0)
 
-        def keep(name: str, values: Any) -> None:
-            self.register_buffer(name, torch.as_tensor(np.asarray(values), dtype=dtype), persistent=False)
-
-        keep("capacity_kwh", capacity)
-        keep("nominal_power_kw", nominal)
-        keep("minimum_kwh", lowest * capacity)
-        keep("soc_per_kwh", 1.0 / size)
-        keep("one", 1.0)
-        keep("wear", batteries.capacity_loss_coefficient * capacity / 2.0)
-        keep("kept", 1.0 - batteries.loss_coefficient)
-        keep("lowest", lowest)
+        self.keep("capacity_kwh", capacity)
+        self.keep("nominal_power_kw", nominal)
+        self.keep("minimum_kwh", lowest * capacity)
+        self.keep("soc_per_kwh", 1.0 / size)
+        self.keep("one", 1.0)
+        self.keep("wear", batteries.capacity_loss_coefficient * capacity / 2.0)
+        self.keep("kept", 1.0 - batteries.loss_coefficient)
+        self.keep("lowest", lowest)
         self.loses = bool(batteries.loss_coefficient.any())
         # In kWh and kW instead of shares, so that no share has to be computed.
         power = zip(batteries.power.each(), size, nominal, strict=True)

@@ -14,6 +14,7 @@ from rllib_citylearn.errors import EngineError
 from rllib_citylearn.simulator.description import CommunityDescription
 from rllib_citylearn.simulator.differentiable.appliances import ApplianceBank
 from rllib_citylearn.simulator.differentiable.battery import BatteryBank
+from rllib_citylearn.simulator.differentiable.constants import Constants
 from rllib_citylearn.simulator.differentiable.drift import drawn_drift, drift_at
 from rllib_citylearn.simulator.differentiable.dynamics import IndoorHours, IndoorModel, memory_shapes
 from rllib_citylearn.simulator.differentiable.net_mean import NetReference, RunningMean
@@ -31,7 +32,7 @@ Policy = Callable[[torch.Tensor, State], torch.Tensor]
 actions ``[E, N, A]`` in [-1, 1]."""
 
 
-class DifferentiableCommunity(torch.nn.Module):
+class DifferentiableCommunity(Constants):
     """A community's physics as a function of state and actions, for any number E of copies.
 
     There are no parameters to learn; tables and constants are buffers that move with ``.to(device)`` and aren't saved.
@@ -56,7 +57,7 @@ class DifferentiableCommunity(torch.nn.Module):
         reward: RewardTables | None = None,
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        super().__init__()
+        super().__init__(dtype)
         check_differentiable(description)
         parameters, tables = description.parameters, description.tables
         self.description = description
@@ -74,11 +75,8 @@ class DifferentiableCommunity(torch.nn.Module):
         self.reward = None if reward is None else TeamReward(reward, tables, dtype)
         base = tables.load.astype(np.float64) + tables.generation.astype(np.float64)
 
-        def keep(name: str, values: npt.NDArray[np.generic], kind: torch.dtype = dtype) -> None:
-            self.register_buffer(name, torch.as_tensor(values, dtype=kind), persistent=False)
-
-        keep("base", base)  # what is drawn without any device, [T, N]
-        keep("rates", np.stack([tables.price, tables.carbon], 1))  # [T, 2, N]
+        self.keep("base", base)  # what is drawn without any device, [T, N]
+        self.keep("rates", np.stack([tables.price, tables.carbon], 1))  # [T, 2, N]
         # Batteries' actions [N], then the tanks' [N * 3]: their places among all, the middle and half of their range.
         column = parameters.actions.battery[:, None]
         if thermal:
@@ -88,9 +86,9 @@ class DifferentiableCommunity(torch.nn.Module):
         place = np.where(column >= 0, building * self._actions + column, 0)
         half = np.where(column >= 0, (high - low) / 2.0, 0.0)
         middle = np.where(column >= 0, (high + low) / 2.0, 0.0)
-        keep("action_place", _flat(place), torch.int64)
-        keep("action_half", _flat(half))
-        keep("action_middle", _flat(middle))
+        self.keep("action_place", _flat(place), torch.int64)
+        self.keep("action_half", _flat(half))
+        self.keep("action_middle", _flat(middle))
 
     @property
     def device(self) -> torch.device:

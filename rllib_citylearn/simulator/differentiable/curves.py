@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from rllib_citylearn.simulator.differentiable.constants import Constants
 from rllib_citylearn.simulator.parameters import Floats
 
 
@@ -52,7 +53,7 @@ class Pieces:
         return Pieces(self.knots * x, self.slopes * y / x, self.intercepts * y)
 
 
-class PiecewiseLinear(torch.nn.Module):
+class PiecewiseLinear(Constants):
     """M curves as one function; its gradient is the slope of the piece on the left of a knot, as in the kernels.
 
     Args:
@@ -61,7 +62,7 @@ class PiecewiseLinear(torch.nn.Module):
     """
 
     def __init__(self, curves: Sequence[Pieces], dtype: torch.dtype) -> None:
-        super().__init__()
+        super().__init__(dtype)
         most = max((len(curve.knots) for curve in curves), default=0)
         knots = np.full((most, 1, len(curves)), np.inf)
         slopes, intercepts = np.zeros((2, len(curves), most + 1))
@@ -69,10 +70,10 @@ class PiecewiseLinear(torch.nn.Module):
             count = len(curve.knots)
             knots[:count, 0, m] = curve.knots
             slopes[m, : count + 1], intercepts[m, : count + 1] = curve.slopes, curve.intercepts
-        self.register_buffer("knots", torch.as_tensor(knots, dtype=dtype), persistent=False)
-        self.register_buffer("slopes", torch.as_tensor(slopes.reshape(-1), dtype=dtype), persistent=False)
-        self.register_buffer("intercepts", torch.as_tensor(intercepts.reshape(-1), dtype=dtype), persistent=False)
-        self.register_buffer("first", torch.arange(len(curves)) * (most + 1), persistent=False)
+        self.keep("knots", knots)
+        self.keep("slopes", slopes.reshape(-1))
+        self.keep("intercepts", intercepts.reshape(-1))
+        self.keep("first", np.arange(len(curves)) * (most + 1), torch.int64)
 
     def forward(self, x: torch.Tensor, which: torch.Tensor | None = None) -> torch.Tensor:
         """Ordinates at ``x`` ``[E, M]`` of every curve, or at ``x`` ``[E, V]`` of the curves ``which`` ``[E, V]``."""

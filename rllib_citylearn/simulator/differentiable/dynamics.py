@@ -9,6 +9,7 @@ import numpy.typing as npt
 import torch
 
 from rllib_citylearn.simulator.description import CommunityDescription
+from rllib_citylearn.simulator.differentiable.constants import Constants
 from rllib_citylearn.simulator.differentiable.lstm import ENTER, KEEP, LSTM, NEW, SHOW
 from rllib_citylearn.simulator.dynamics import CONTROLLED, Dynamics
 from rllib_citylearn.simulator.parameters import END_USES, Flags, Floats
@@ -32,7 +33,7 @@ class Shares:
     share: torch.Tensor
 
 
-class DeviceActions(torch.nn.Module):
+class DeviceActions(Constants):
     """What actions ask of the cooling and heating devices of buildings with a model.
 
     Args:
@@ -42,7 +43,7 @@ class DeviceActions(torch.nn.Module):
     """
 
     def __init__(self, description: CommunityDescription, dynamics: Dynamics, dtype: torch.dtype) -> None:
-        super().__init__()
+        super().__init__(dtype)
         actions, mode = description.parameters.actions, description.tables.hvac_mode
         own, both = actions.device, actions.both_devices[:, None]
         column = np.where(own >= 0, own, both)
@@ -51,14 +52,11 @@ class DeviceActions(torch.nn.Module):
         # The common action cools below zero and heats above.
         sign = np.where((own < 0) & (both >= 0), np.array([-1.0, 1.0]), 1.0)
 
-        def keep(name: str, values: npt.NDArray[np.generic], kind: torch.dtype) -> None:
-            self.register_buffer(name, torch.as_tensor(values, dtype=kind), persistent=False)
-
-        keep("place", np.where(column >= 0, building * actions.mask.shape[1] + column, 0).ravel(), torch.int64)
-        keep("half_range", sign * (high - low) / 2.0, dtype)
-        keep("middle", sign * (high + low) / 2.0, dtype)
-        keep("chosen", _of_three(dynamics.dynamic[:, None] & (column >= 0)), torch.bool)
-        keep("runs", np.stack([(mode == 1) | (mode == 3), (mode == 2) | (mode == 3)], 2), dtype)  # [T, N, 2]
+        self.keep("place", np.where(column >= 0, building * actions.mask.shape[1] + column, 0).ravel(), torch.int64)
+        self.keep("half_range", sign * (high - low) / 2.0, dtype)
+        self.keep("middle", sign * (high + low) / 2.0, dtype)
+        self.keep("chosen", _of_three(dynamics.dynamic[:, None] & (column >= 0)), torch.bool)
+        self.keep("runs", np.stack([(mode == 1) | (mode == 3), (mode == 2) | (mode == 3)], 2), dtype)  # [T, N, 2]
         self._young = dynamics.lookback + 1
 
     def forward(self, row: torch.Tensor, origin: torch.Tensor, actions: torch.Tensor) -> Shares:
@@ -70,7 +68,7 @@ class DeviceActions(torch.nn.Module):
         return Shares(self.chosen & old, torch.nn.functional.pad(share, (0, 1)))
 
 
-class IndoorModel(torch.nn.Module):
+class IndoorModel(Constants):
     """The models of N buildings.
 
     Of an hour's inputs only the cold and heat made in it and the temperature of the hour before depend on the control; what
@@ -83,7 +81,7 @@ class IndoorModel(torch.nn.Module):
     """
 
     def __init__(self, description: CommunityDescription, dynamics: Dynamics, dtype: torch.dtype) -> None:
-        super().__init__()
+        super().__init__(dtype)
         tables = description.tables
         assert tables.comfort is not None  # there is a band where there is a model
         self.lookback = dynamics.lookback
@@ -98,27 +96,24 @@ class IndoorModel(torch.nn.Module):
         data[:, building, at[:, TEMPERATURE]] = 0.0
         scale = np.where(at >= 0, 1.0 / (high - low), 0.0)
 
-        def keep(name: str, values: npt.NDArray[np.generic], kind: torch.dtype = dtype) -> None:
-            self.register_buffer(name, torch.as_tensor(np.ascontiguousarray(values), dtype=kind), persistent=False)
-
-        keep("gates", np.einsum("tnf,nfg->tng", data, first) + bias[:, 0])  # [T, N, 4H]
+        self.keep("gates", np.einsum("tnf,nfg->tng", data, first) + bias[:, 0])  # [T, N, 4H]
         controlled = np.where((at >= 0)[:, :, None], first[building[:, None], at], 0.0)
-        keep("controlled", controlled.swapaxes(1, 2))  # [N, 4H, 3]
+        self.keep("controlled", controlled.swapaxes(1, 2))  # [N, 4H, 3]
         # As ``LSTM`` has them, [L or L - 1, N, 4H, H or 1].
-        keep("recurrent", recurrent.transpose(1, 0, 3, 2))
-        keep("below", below[:, 1:, :size].transpose(1, 0, 3, 2))
-        keep("bias", bias[:, 1:].swapaxes(0, 1)[..., None])
-        keep("output_weights", dynamics.output_weights[:, None])
-        keep("output_bias", dynamics.output_bias[:, None, None])
-        keep("scale", scale[:, :TEMPERATURE])
-        keep("shift", -(low * scale)[:, :TEMPERATURE])
-        keep("degrees", (high - low)[:, TEMPERATURE])
-        keep("lowest", low[:, TEMPERATURE])
+        self.keep("recurrent", recurrent.transpose(1, 0, 3, 2))
+        self.keep("below", below[:, 1:, :size].transpose(1, 0, 3, 2))
+        self.keep("bias", bias[:, 1:].swapaxes(0, 1)[..., None])
+        self.keep("output_weights", dynamics.output_weights[:, None])
+        self.keep("output_bias", dynamics.output_bias[:, None, None])
+        self.keep("scale", scale[:, :TEMPERATURE])
+        self.keep("shift", -(low * scale)[:, :TEMPERATURE])
+        self.keep("degrees", (high - low)[:, TEMPERATURE])
+        self.keep("lowest", low[:, TEMPERATURE])
         # Without control: normalised, and degC, which nobody may know of a building without a model, [T, 2, N].
-        keep("indoor", np.stack([indoor, np.nan_to_num(tables.indoor)], 1))
-        keep("dynamic", dynamics.dynamic, torch.bool)
-        keep("coldest", tables.comfort[:, :, 0])
-        keep("warmest", tables.comfort[:, :, 1])
+        self.keep("indoor", np.stack([indoor, np.nan_to_num(tables.indoor)], 1))
+        self.keep("dynamic", dynamics.dynamic, torch.bool)
+        self.keep("coldest", tables.comfort[:, :, 0])
+        self.keep("warmest", tables.comfort[:, :, 1])
 
     def discomfort(self, rows: torch.Tensor, temperature: torch.Tensor) -> torch.Tensor:
         """DegC between temperatures ``[H, E, N]`` in the hours at ``rows`` ``[H, E]`` and the comfort bands."""

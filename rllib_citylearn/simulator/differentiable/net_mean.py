@@ -12,6 +12,7 @@ import torch
 from rllib_citylearn.env.memory_columns import whole
 from rllib_citylearn.env.memory_format import HOURS, SCALE
 from rllib_citylearn.env.reward import RewardTables
+from rllib_citylearn.simulator.differentiable.constants import Constants
 
 
 class RunningMean:
@@ -36,7 +37,7 @@ class RunningMean:
         return torch.stack(self._net[-HOURS:], 1)
 
 
-class NetReference(torch.nn.Module):
+class NetReference(Constants):
     """What episodes that begin remember: the 24 hours before, without control.
 
     Args:
@@ -46,14 +47,14 @@ class NetReference(torch.nn.Module):
     """
 
     def __init__(self, reward: RewardTables | None, rows: int, dtype: torch.dtype) -> None:
-        super().__init__()
+        super().__init__(dtype)
         share = 1.0 / np.minimum(np.arange(1, rows + 1), HOURS)
-        self.register_buffer("share", torch.as_tensor(share[:, None], dtype=dtype), persistent=False)  # [T, 1]
+        self.keep("share", share[:, None])  # [T, 1]
         self.known = reward is not None
         if reward is not None:
             net = np.concatenate([reward.reference_net[:1], reward.reference_net])  # the first row shows its own
             padded = np.concatenate([np.zeros((HOURS - 1, net.shape[1])), whole(net) / SCALE])
-            self.register_buffer("net", torch.as_tensor(padded, dtype=dtype), persistent=False)
+            self.keep("net", padded)
 
     def start(self, row: torch.Tensor, first: torch.Tensor) -> torch.Tensor:
         """Net loads ``[E, 24, N]`` before ``row`` ``[E]``; the data's first row remembers what is seen there, ``[E, N]``."""

@@ -8,13 +8,14 @@ import torch
 from rllib_citylearn.env.measurements import NET_MEAN
 from rllib_citylearn.simulator.description import CommunityDescription
 from rllib_citylearn.simulator.differentiable.appliances import shown_places
+from rllib_citylearn.simulator.differentiable.constants import Constants
 from rllib_citylearn.simulator.observations import APPLIANCE, MADE, TANK_SOC, VEHICLE_SOC, EncodedTables
 
 UNPLUGGED = -0.1
 """What CityLearn shows for the charge of a vehicle that is not there."""
 
 
-class Observer(torch.nn.Module):
+class Observer(Constants):
     """Puts what depends on the control beside what is data.
 
     Args:
@@ -27,7 +28,7 @@ class Observer(torch.nn.Module):
     """
 
     def __init__(self, description: CommunityDescription, dtype: torch.dtype) -> None:
-        super().__init__()
+        super().__init__(dtype)
         rows, buildings = description.tables.load.shape
         encoded = EncodedTables(description.observations, rows)
         # [T, N, D]: one gather an hour instead of three scatters.
@@ -51,17 +52,16 @@ class Observer(torch.nn.Module):
         connected = np.append(description.tables.presence.connected, np.full((rows, 1), -1), 1)
         vehicle = connected[:, charger]
 
-        def keep(name: str, values: np.ndarray, kind: torch.dtype = dtype) -> None:
-            self.register_buffer(name, torch.as_tensor(values, dtype=kind), persistent=False)
-
-        keep("data", data)
-        keep("changing", at, torch.int64)
-        keep("scale", mask * (2.0 / (high - low)))
-        keep("shift", mask * (-2.0 * low / (high - low) - 1.0))
-        keep("vehicle", np.where(vehicle < 0, len(description.parameters.vehicles), vehicle).reshape(rows, -1), torch.int64)
-        keep("tanks", kind[(kind >= TANK_SOC) & (kind < MADE)] - TANK_SOC, torch.int64)
-        keep("uses", kind[(kind >= MADE) & (kind < APPLIANCE)] - MADE, torch.int64)
-        keep("appliance", appliance.reshape(-1), torch.int64)
+        self.keep("data", data)
+        self.keep("changing", at, torch.int64)
+        self.keep("scale", mask * (2.0 / (high - low)))
+        self.keep("shift", mask * (-2.0 * low / (high - low) - 1.0))
+        self.keep(
+            "vehicle", np.where(vehicle < 0, len(description.parameters.vehicles), vehicle).reshape(rows, -1), torch.int64
+        )
+        self.keep("tanks", kind[(kind >= TANK_SOC) & (kind < MADE)] - TANK_SOC, torch.int64)
+        self.keep("uses", kind[(kind >= MADE) & (kind < APPLIANCE)] - MADE, torch.int64)
+        self.keep("appliance", appliance.reshape(-1), torch.int64)
         self._always = [bool((kind == k).any()) for k in range(VEHICLE_SOC)]
         self._shape = (buildings, charger.shape[1])
         self.shows_appliances = appliance.size > 0

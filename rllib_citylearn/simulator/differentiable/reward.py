@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from rllib_citylearn.env.reward import RewardTables
+from rllib_citylearn.simulator.differentiable.constants import Constants
 from rllib_citylearn.simulator.parameters import HOURS_A_MONTH
 from rllib_citylearn.simulator.reward_layout import (
     APPLIANCE,
@@ -47,7 +48,7 @@ class Rewards:
     terms: torch.Tensor
 
 
-class TeamReward(torch.nn.Module):
+class TeamReward(Constants):
     """Computes rewards from net loads.
 
     Args:
@@ -57,7 +58,7 @@ class TeamReward(torch.nn.Module):
     """
 
     def __init__(self, reward: RewardTables, tables: CommunityTables, dtype: torch.dtype) -> None:
-        super().__init__()
+        super().__init__(dtype)
         rows = len(reward.months)  # the last row of the data may be missing: no hour is simulated there
         price, carbon = tables.price[:rows].astype(np.float64), tables.carbon[:rows].astype(np.float64)
         cost, emissions = price * reward.scales[:, 0], carbon * reward.scales[:, 1]
@@ -67,18 +68,17 @@ class TeamReward(torch.nn.Module):
         imported = np.maximum(reward.reference_net, 0.0)
         fresh = np.arange(rows) % HOURS_A_MONTH == 0
 
-        def keep(name: str, values: np.ndarray) -> None:
-            self.register_buffer(name, torch.as_tensor(values, dtype=dtype), persistent=False)
-
-        keep("hours", np.stack([imported, cost, emissions, electricity, total], 1))  # [T, 5, N]
-        keep("months", np.concatenate([reward.months[:, :INHERITED_PEAK], np.where(fresh, -np.inf, np.inf)[:, None]], 1))
-        keep("inherited_peak", np.where(np.append(fresh[1:], False), -np.inf, reward.months[:, INHERITED_PEAK]))
-        keep("reference_missing", reward.reference_service[:, :, MISSING])
-        keep("reference_given_up", reward.reference_service[:, :, GIVEN_UP])
-        keep("reference_discomfort", reward.reference_service[:, :, DISCOMFORT])
+        self.keep("hours", np.stack([imported, cost, emissions, electricity, total], 1))  # [T, 5, N]
+        self.keep(
+            "months", np.concatenate([reward.months[:, :INHERITED_PEAK], np.where(fresh, -np.inf, np.inf)[:, None]], 1)
+        )
+        self.keep("inherited_peak", np.where(np.append(fresh[1:], False), -np.inf, reward.months[:, INHERITED_PEAK]))
+        self.keep("reference_missing", reward.reference_service[:, :, MISSING])
+        self.keep("reference_given_up", reward.reference_service[:, :, GIVEN_UP])
+        self.keep("reference_discomfort", reward.reference_service[:, :, DISCOMFORT])
         # Without control less with it.
-        keep("ramping", weights[RAMPING_SCALE] * np.array([-1.0, 1.0]))
-        keep("load_factor", weights[LOAD_FACTOR_SCALE] * np.array([-1.0, 1.0]))
+        self.keep("ramping", weights[RAMPING_SCALE] * np.array([-1.0, 1.0]))
+        self.keep("load_factor", weights[LOAD_FACTOR_SCALE] * np.array([-1.0, 1.0]))
         self._weights = float(weights[RAMPING]), float(weights[LOAD_FACTOR])
         self._departure = float(weights[DEPARTURE]), float(weights[DEPARTURE_SCALE])
         self._comfort = float(weights[COMFORT])

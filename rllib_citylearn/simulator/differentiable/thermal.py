@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from rllib_citylearn.simulator.differentiable.battery import TINY
+from rllib_citylearn.simulator.differentiable.constants import Constants
 from rllib_citylearn.simulator.differentiable.dynamics import Shares
 from rllib_citylearn.simulator.parameters import (
     ABSENT,
@@ -37,7 +38,7 @@ class ThermalHour:
     consumption: torch.Tensor
 
 
-class ThermalPlant(torch.nn.Module):
+class ThermalPlant(Constants):
     """Devices and tanks of N buildings. What devices can do in an hour is in the data. Tanks have a choice, and the devices
     of buildings whose temperature is simulated, what to make.
 
@@ -48,7 +49,7 @@ class ThermalPlant(torch.nn.Module):
     """
 
     def __init__(self, parameters: CommunityParameters, tables: CommunityTables, dtype: torch.dtype) -> None:
-        super().__init__()
+        super().__init__(dtype)
         tanks, devices = parameters.tanks, parameters.devices
         present = devices.kind != ABSENT
         # float32 like the data itself; what follows from it is worked out in 64 bits.
@@ -59,23 +60,20 @@ class ThermalPlant(torch.nn.Module):
         headroom = np.minimum((devices.nominal_power - used) * performance, tanks.max_input)
         capacity = np.where(present, tanks.capacity, 0.0)
 
-        def keep(name: str, values: Floats) -> None:
-            self.register_buffer(name, torch.as_tensor(values, dtype=dtype), persistent=False)
-
         # [T, 5, N, 3]
-        keep(
+        self.keep(
             "hours",
             np.stack(
                 [demand, 1.0 / performance, highest, -np.minimum(demand, tanks.max_output), np.maximum(headroom, 0.0)], 1
             ),
         )
-        keep("limits", np.stack([tanks.max_input, tanks.max_output]))  # [2, N, 3]
-        keep("capacity_kwh", capacity)
-        keep("soc_per_kwh", 1.0 / np.maximum(capacity, TINY))
-        keep("ratio", np.where(capacity > 0.0, tanks.round_trip_efficiency, 1.0))
-        keep("kept", 1.0 - tanks.loss_coefficient)
-        keep("initial_soc", tanks.initial_soc)
-        self.register_buffer("tankless", torch.as_tensor(~present), persistent=False)
+        self.keep("limits", np.stack([tanks.max_input, tanks.max_output]))  # [2, N, 3]
+        self.keep("capacity_kwh", capacity)
+        self.keep("soc_per_kwh", 1.0 / np.maximum(capacity, TINY))
+        self.keep("ratio", np.where(capacity > 0.0, tanks.round_trip_efficiency, 1.0))
+        self.keep("kept", 1.0 - tanks.loss_coefficient)
+        self.keep("initial_soc", tanks.initial_soc)
+        self.keep("tankless", ~present, torch.bool)
 
     def forward(
         self,

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from rllib_citylearn.simulator.description import CommunityDescription
+from rllib_citylearn.simulator.differentiable.constants import Constants
 from rllib_citylearn.simulator.differentiable.curves import Pieces, PiecewiseLinear
 from rllib_citylearn.simulator.parameters import Chargers, Floats
 
@@ -27,7 +28,7 @@ class Plugged:
     factor: torch.Tensor
 
 
-class Fleet(torch.nn.Module):
+class Fleet(Constants):
     """V vehicles, C chargers.
 
     Args:
@@ -36,7 +37,7 @@ class Fleet(torch.nn.Module):
     """
 
     def __init__(self, description: CommunityDescription, dtype: torch.dtype) -> None:
-        super().__init__()
+        super().__init__(dtype)
         parameters, presence = description.parameters, description.tables.presence
         chargers, vehicles, actions = parameters.chargers, parameters.vehicles, parameters.actions
         rows, count = presence.arrival_soc.shape
@@ -46,40 +47,37 @@ class Fleet(torch.nn.Module):
             at[np.arange(rows), presence.connected[:, c]] = c  # -1, no vehicle, is the last column
         at = at[:, :count]
 
-        def keep(name: str, values: np.ndarray, kind: torch.dtype = dtype) -> None:
-            self.register_buffer(name, torch.as_tensor(values, dtype=kind), persistent=False)
-
         low = actions.low[chargers.building, actions.charger]
         high = actions.high[chargers.building, actions.charger]
         most_in, most_out = np.maximum(chargers.max_charging, 0.0), np.maximum(chargers.max_discharging, 0.0)
         least_in = np.clip(chargers.min_charging, 0.0, most_in)
         least_out = np.clip(chargers.min_discharging, 0.0, most_out)
         # [T, 6, V]
-        keep("limits", _of_vehicles(at, [(low + high) / 2, (high - low) / 2, most_in, most_out, least_in, least_out]))
+        self.keep("limits", _of_vehicles(at, [(low + high) / 2, (high - low) / 2, most_in, most_out, least_in, least_out]))
         column = chargers.building * actions.mask.shape[1] + actions.charger
         # [T, 2, V]: the action's place among all of a community's, and the charger; the first where there is none.
         places = np.stack([np.append(column, 0)[at], np.where(at < len(chargers), at, 0)], 1)
-        keep("places", places, torch.int64)
-        keep("there", at < len(chargers), torch.bool)
+        self.keep("places", places, torch.int64)
+        self.keep("there", at < len(chargers), torch.bool)
         controlled = (presence.connected >= 0) & (actions.charger >= 0)
-        keep("vehicle", np.where(controlled, presence.connected, count), torch.int64)
-        keep("building", chargers.building, torch.int64)
+        self.keep("vehicle", np.where(controlled, presence.connected, count), torch.int64)
+        self.keep("building", chargers.building, torch.int64)
         self.efficiency = PiecewiseLinear(_efficiencies(chargers, most_in, most_out), dtype)
         lowest = np.clip(1.0 - vehicles.depth_of_discharge, 0.0, 1.0)
         arrives = ~np.isnan(presence.arrival_soc)
         # [T, 2, V]: the charge at the start of a row is a multiple of the last one, but at least so much.
         multiple = np.where(arrives, 0.0, 1.0 - vehicles.loss_coefficient)
-        keep("passage", np.stack([multiple, np.where(arrives, presence.arrival_soc, lowest)], 1))
-        keep("arrives", arrives, torch.bool)
+        self.keep("passage", np.stack([multiple, np.where(arrives, presence.arrival_soc, lowest)], 1))
+        self.keep("arrives", arrives, torch.bool)
         # [T, C]: who leaves with which charge; without a requirement, less than any.
-        keep("required", np.nan_to_num(presence.required_soc, nan=-1.0))
-        keep("leaving", np.maximum(presence.connected, 0), torch.int64)
-        keep(
+        self.keep("required", np.nan_to_num(presence.required_soc, nan=-1.0))
+        self.keep("leaving", np.maximum(presence.connected, 0), torch.int64)
+        self.keep(
             "initial_soc",
             np.where(np.isnan(presence.start_soc), np.maximum(vehicles.initial_soc, lowest), presence.start_soc),
         )
-        keep("capacity_kwh", vehicles.capacity)
-        keep("one", np.ones(()))
+        self.keep("capacity_kwh", vehicles.capacity)
+        self.keep("one", np.ones(()))
         self.chargers = len(chargers)
 
     def request(self, row: torch.Tensor, actions: torch.Tensor) -> Plugged:
