@@ -29,18 +29,30 @@ GIVEN = 0.1
 """State of charge that is added, as far as there is room."""
 
 RUN_IN = 41
-"""Hours that the policy plays before."""
+"""Hours that the policy plays before: charge is then its own doing, and episodes are not yet over."""
 
 
 def measure(
-    module: CommunityRLModule, config: CommunityEnvConfig, *, gamma: float, hours: int, rows: int, seed: int
+    module: CommunityRLModule,
+    config: CommunityEnvConfig,
+    *,
+    gamma: float,
+    hours: int,
+    rows: int,
+    seed: int,
+    reward_scale: float = 1.0,
 ) -> dict[str, Any]:
-    """Means over ``rows`` places of the data; module and config are a run's, with one community."""
+    """Means over ``rows`` places of the data; module and config are a run's, with one community.
+
+    Raises:
+        ConfigError: no place has so many hours ahead.
+    """
     import numpy as np
     import torch
 
     from rllib_citylearn.env.members import members
     from rllib_citylearn.env.vector_env import CommunityVectorEnv
+    from rllib_citylearn.errors import ConfigError
     from rllib_citylearn.simulator.differentiable import DifferentiableCommunity
     from rllib_citylearn.simulator.differentiable.rows import StateRows
 
@@ -62,7 +74,7 @@ def measure(
 
     def said(state: State) -> Tensor:
         values = [critic(state.observations, act(state.observations)) for critic in module.critics]
-        return torch.stack([building.mean(-1) + district for building, district in values])
+        return torch.stack([building.mean(-1) + district for building, district in values]) / reward_scale
 
     with torch.no_grad():
         observed = vector.reset(seed=seed)
@@ -71,6 +83,10 @@ def measure(
         packed, seen = torch.from_numpy(packer.pack(vector)), torch.from_numpy(observed.copy())
         vector.close()
         usable = packed[:, 0] <= community.rows - 2 - hours
+        if not usable.any():
+            raise ConfigError(
+                f"None of {rows} places has {hours} hours ahead of it in data of {community.rows}; simulate fewer (--hours)."
+            )
         before = packer.unpack(packed[usable], seen[usable], hours=hours + 1, generator=torch.Generator().manual_seed(seed))
         actions = act(before.observations)
 
@@ -81,8 +97,8 @@ def measure(
         base = after_an_hour(before)
         plugged = torch.zeros_like(before.vehicle_soc, dtype=torch.bool)
         connected = description.tables.presence.connected[before.row.numpy()]
-        for e, vehicle in zip(*np.nonzero(connected >= 0), strict=True):
-            plugged[e, connected[e, vehicle]] = True
+        for e, charger in zip(*np.nonzero(connected >= 0), strict=True):
+            plugged[e, connected[e, charger]] = True
         more = {
             "batteries": replace(before, battery_soc=(before.battery_soc + GIVEN).clamp(max=1.0)),
             "vehicles": replace(
@@ -117,11 +133,25 @@ def measure(
 def of_checkpoint(checkpoint: Path, *, hours: int, rows: int, seed: int) -> Mapping[str, Any]:
     """``measure`` the policy of a checkpoint on the community that it was trained on."""
     from rllib_citylearn.algorithm.preset import Preset
+    from rllib_citylearn.errors import CheckpointError
     from rllib_citylearn.export.checkpoint import load_module, read_run
 
-    preset = Preset.from_dict(read_run(checkpoint)["preset"])
-    gamma = preset.training.get("gamma", 0.98)
-    return measure(load_module(checkpoint), preset.environment, gamma=gamma, hours=hours, rows=rows, seed=seed)
+    run = read_run(checkpoint)
+    if "preset" not in run:
+        raise CheckpointError(
+            f"The checkpoint {checkpoint} does not say what it was trained on; give one that `train` wrote."
+        )
+    preset = Preset.from_dict(run["preset"])
+    config = preset.config()
+    return measure(
+        load_module(checkpoint),
+        preset.environment,
+        gamma=config.gamma,
+        hours=hours,
+        rows=rows,
+        seed=seed,
+        reward_scale=config.reward_scale,
+    )
 
 
 def main() -> None:

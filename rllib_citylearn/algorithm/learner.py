@@ -45,7 +45,7 @@ from rllib_citylearn.algorithm.names import (
 from rllib_citylearn.algorithm.optimisers import optimisers
 from rllib_citylearn.algorithm.schedules import value_at
 from rllib_citylearn.env.config import CommunityEnvConfig
-from rllib_citylearn.errors import TrainingError
+from rllib_citylearn.errors import CheckpointError, TrainingError
 from rllib_citylearn.modules.community_module import CommunityRLModule
 from rllib_citylearn.modules.networks import masked_mean, zero_absent
 
@@ -244,7 +244,7 @@ class CooperativeMADDPGLearner(TorchLearner):
         clones = config.cloning_weight and IS_DEMONSTRATION in batch
         if expansion is None or clones or (self._rule_weight and rule is not None):
             kept = kept_hints(module, len(observations), self._random, self._device)
-            actions = module.act(observations, present, batch.get(ACTION_MASK), kept, module.policy)
+            actions = module.act(observations, present, batch.get(ACTION_MASK), kept, policy=module.policy)
         # Frozen, not detached: the gradient has to pass through the critic to the actions, but not into its weights.
         critic = module.critics[0]
         critic.requires_grad_(False)
@@ -321,8 +321,21 @@ class CooperativeMADDPGLearner(TorchLearner):
         return state
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """The inverse of ``get_state``; learners but the first, and those on another kind of device, draw new numbers."""
-        super().set_state(state)
+        """The inverse of ``get_state``; learners but the first, and those on another kind of device, draw new numbers.
+
+        Raises:
+            CheckpointError: its optimisers step other weights than this version's.
+        """
+        try:
+            super().set_state(state)
+        except ValueError as error:
+            if "parameter group" not in str(error):
+                raise
+            raise CheckpointError(
+                "The checkpoint's optimisers step other weights than this version's: actor_optimiser 'muon' now leaves the "
+                "layers that lead to actions to Adam. Start the run anew, or go on with the version that wrote it; its "
+                "policy can still be evaluated and exported."
+            ) from error
         if _STEPS in state:
             self._gradient_steps = state[_STEPS]
             saved = torch.as_tensor(state[_RANDOM])

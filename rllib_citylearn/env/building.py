@@ -161,13 +161,25 @@ def _scale(building: Any, load: float, generation: float) -> None:
 
 
 def _shift(building: Any, weeks: int) -> None:
-    """Give a building the load it has so many weeks later, within its window and around its ends.
+    """Give a building the load it has so many weeks later, within its window and around its ends by whole weeks.
 
     CityLearn keeps the whole file; what lies outside the window may be held out.
+
+    Raises:
+        ConfigError: the window has not even one week.
     """
     simulation = building.energy_simulation
     series, window = vars(simulation), slice(simulation.start_time_step, simulation.end_time_step + 1)
+    hours = window.stop - window.start
+    whole = hours // _WEEK
+    if not whole:
+        raise ConfigError(
+            f"load_shift_weeks moves loads by weeks within the window, which has {hours} hours; widen the window to a week, "
+            "or leave load_shift_weeks out."
+        )
+    source = np.arange(hours) + weeks % whole * _WEEK
+    source[source >= hours] -= whole * _WEEK
     for name in _LOADS:
         moved = series[name].copy()
-        moved[window] = np.roll(moved[window], -_WEEK * weeks)
+        moved[window] = series[name][window][source]
         series[name] = moved

@@ -1,7 +1,7 @@
 """The team reward: what one hour of control saved, measured against the same hour without control.
 
 Five terms of the district, each scaled so that its mean over the data is one minus CityLearn's KPI of the same name (no
-control = 0, an hour that costs nothing when it used to cost the average = 1):
+control = 0, an hour that costs nothing when it used to cost the average = 1; ``load_factor`` where nobody is served):
 
 * ``cost``, ``carbon``, ``electricity``: sums over time of price, emissions or nothing times the imported energy, one ratio
   a building, averaged over buildings, as ``CityLearnEnv.evaluate()`` does. They belong to single buildings.
@@ -51,7 +51,8 @@ the peaks of 17 homes with batteries."""
 class RewardWeights:
     """Weights of the terms; they need not add up to one.
 
-    Energy that a vehicle lacks has to weigh more than what charging it costs in the other terms. A fleet that doubles a
+    Energy that a vehicle lacks has to weigh more than what charging it costs in the other terms, unless a guard sees to it
+    (``modules.guard``). A fleet that doubles a
     community's bill and emissions costs about 0.65 at the default weights, in dear hours more: hence 2 for ``departure``.
     Cycles of appliances likewise: with all of them in their dearest hours the official machine doubles the bill of its
     building, which costs 0.78 if that building is alone and 0.07 among 17; hence 2 for ``appliance``, too.
@@ -136,8 +137,8 @@ class RewardTables:
         price: currency/kWh, ``[T, N]``.
         carbon: kgCO2/kWh, ``[T, N]``.
         scales: of the buildings' cost, carbon and electricity, ``[N, 3]``.
-        months: the uncontrolled district's load in kWh, its mean over the month of each row, the least peak that counts,
-            and the peak that an episode takes over from the row before it starts, ``[T, 4]``.
+        months: the uncontrolled district's load in kWh, its mean over the month of each row with what people lack on top,
+            the least peak that counts, and the peak that an episode takes over from the row before it starts, ``[T, 4]``.
         weights: weights of the eight terms, then the scales of ramping, load factor, departures and appliances, ``[12]``.
     """
 

@@ -25,7 +25,7 @@ from rllib_citylearn.modules.standardisation import Standardisation, ValueScale
 
 __all__ = ["RESET", "CommunityModuleConfig", "CommunityRLModule", "Policy"]
 
-Network = TypeVar("Network", bound=nn.Module)
+_Network = TypeVar("_Network", bound=nn.Module)
 
 RESET = "reset"
 """Batch column, bool ``[B]``: True where an episode has just begun."""
@@ -68,7 +68,7 @@ class CommunityRLModule(TorchRLModule, InferenceOnlyAPI, TargetNetworkAPI):
         self.target_critics = self._target(self.critics)
 
     @staticmethod
-    def _target(network: Network) -> Network:
+    def _target(network: _Network) -> _Network:
         return copy.deepcopy(network).requires_grad_(False)
 
     @property
@@ -86,6 +86,7 @@ class CommunityRLModule(TorchRLModule, InferenceOnlyAPI, TargetNetworkAPI):
         present: Tensor | None = None,
         action_mask: Tensor | None = None,
         kept: Tensor | None = None,
+        *,
         policy: Policy | None = None,
     ) -> Tensor:
         """Joint observations ``[B, N, D]`` to joint actions ``[B, N, A]`` without noise.

@@ -39,7 +39,8 @@ class CommunityModuleConfig:
             ``none`` leaves everything to the actor. It looks after chargers whose vehicles and powers are observed.
         reach: how far the actor can move an action from the rule's, in units of the action's half range, in (0, 2].
         average_policy: whether validation, evaluation and bundles act by the slowly following copy of the policy, its mean
-            over about the last 1/``tau`` steps, in place of the policy itself, which large steps throw about.
+            over about the last ``policy_delay`` / ``tau`` gradient steps, in place of the policy itself, which large steps
+            throw about.
         hint_dropout: share of training samples whose hints are zeroed, so that actors manage without coordinator, [0, 1).
         noise: ``ou`` is correlated from step to step (Ornstein-Uhlenbeck), ``gaussian`` is not.
         noise_theta: pull of the correlated noise towards zero, per time step, (0, 1].

@@ -266,8 +266,9 @@ class IndependentCritic(nn.Module):
         """``[B, N, D]`` and ``[B, N, A]`` to the buildings' values ``[B, N]`` and zeros ``[B]``."""
         seen = zero_absent(torch.cat([self.standardise(observations), actions], -1), present)
         own = exactly(self.building, self.inner(seen)).squeeze(-1)
-        building, district = self.scale(own, own.new_zeros(own.shape[:-1]))
-        return zero_absent(building.unsqueeze(-1), present).squeeze(-1), district
+        none = own.new_zeros(own.shape[:-1])
+        building, _ = self.scale(own, none)
+        return zero_absent(building.unsqueeze(-1), present).squeeze(-1), none
 
 
 def team_value(building: Tensor, district: Tensor, present: Tensor | None = None) -> Tensor:

@@ -69,7 +69,7 @@ class ValueScale(nn.Module):
     def fit(self, mean: Tensor, deviation: Tensor) -> None:
         """Take over the means and standard deviations ``[2]`` of buildings' values and of the district's."""
         self.mean.copy_(mean)
-        self.scale.copy_(torch.where(deviation < _CONSTANT, torch.ones_like(deviation), deviation))
+        self.scale.copy_(torch.where(deviation > 0.0, deviation, torch.ones_like(deviation)))
 
     def forward(self, building: Tensor, district: Tensor) -> tuple[Tensor, Tensor]:
         """Both in the units of rewards."""
@@ -79,13 +79,10 @@ class ValueScale(nn.Module):
 class TeamValueScale(ValueScale):
     """The same for a critic that gives every building an estimate of the team's value, and none of the district's."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.scale[1] = 0.0
-
-    def forward(self, building: Tensor, district: Tensor) -> tuple[Tensor, Tensor]:
-        """The district's as it comes."""
-        return self.mean.sum() + self.scale.square().sum().sqrt() * building, district
+    def fit(self, mean: Tensor, deviation: Tensor) -> None:
+        """Of both together, as if what is the buildings' and what is the district's had nothing to do with each other."""
+        none = torch.zeros_like(mean[:1])
+        super().fit(torch.cat([mean.sum(0, keepdim=True), none]), torch.cat([deviation.square().sum().sqrt()[None], none]))
 
 
 def value_moments(

@@ -204,9 +204,37 @@ def test_learning_rates_fall_with_the_run_to_the_share_that_is_left_of_them():
         algorithm.stop()
 
 
-def test_critics_begin_at_the_size_that_values_have():
+def test_muon_steps_no_layer_that_leads_to_actions():
+    algorithm = config(actor_optimiser="muon").build_algo()
+    try:
+        learner = algorithm.learner_group._learner
+        actor = learner.community.policy.actor
+        stepped = {id(w) for w in learner.get_optimizer("community", "actor_matrices").param_groups[0]["params"]}
+        assert id(actor.inner.weight) in stepped
+        assert not stepped & {id(w) for layer in actor.last_layers for w in layer.parameters()}
+        assert min(layer.weight.shape[0] for layer in actor.last_layers) > 1, "one action would be Adam's anyway"
+    finally:
+        algorithm.stop()
+
+
+def test_a_checkpoint_whose_optimisers_step_other_weights_is_refused_in_a_sentence():
+    algorithm = config(actor_optimiser="muon").build_algo()
+    try:
+        learner = algorithm.learner_group._learner
+        state = learner.get_state()
+        (name,) = (key for key in state["optimizer"] if key.endswith("actor_matrices"))
+        group = state["optimizer"][name]["param_groups"][0]
+        group["params"] = [*group["params"], len(group["params"])]
+        with pytest.raises(CheckpointError, match="step other weights than this version's"):
+            learner.set_state(state)
+    finally:
+        algorithm.stop()
+
+
+@pytest.mark.parametrize("reward_scale", [1.0, 0.01])
+def test_critics_begin_at_the_size_that_values_have(reward_scale: float):
     """Rewards of thousands an hour are worth hundreds of thousands: no run of a few steps would get there from zero."""
-    algorithm = config(gamma=0.99).build_algo()
+    algorithm = config(gamma=0.99, reward_scale=reward_scale).build_algo()
     try:
         algorithm.train()
         rows = algorithm.replay.rows
@@ -221,7 +249,7 @@ def test_critics_begin_at_the_size_that_values_have():
                 building, district = critic(observations, actions)
             team = float((building.mean(-1) + district).mean())
             assert hourly > 1000.0
-            assert team == pytest.approx(hourly / (1 - 0.99 * (1 - ends)), rel=0.2)
+            assert team == pytest.approx(reward_scale * hourly / (1 - 0.99 * (1 - ends)), rel=0.2)
     finally:
         algorithm.stop()
 

@@ -160,6 +160,19 @@ def test_loads_are_scaled_by_one_factor_each(homes, engine):
     assert 0.5 <= min(factors) < 1 < max(factors) <= 2.0
 
 
+def weeks_later(loads, weeks):
+    """Loads of so many weeks later, hour by hour; what would lie outside comes from whole weeks further in."""
+    moved = []
+    for hour in range(len(loads)):
+        source = hour + 168 * weeks
+        while source >= len(loads):
+            source -= len(loads) // 168 * 168
+        while source < 0:
+            source += len(loads) // 168 * 168
+        moved.append(loads[source])
+    return np.array(moved)
+
+
 @pytest.mark.parametrize("engine", ["fast", "citylearn"])
 def test_loads_are_moved_by_whole_weeks_and_generation_stays(homes, engine):
     whole = {**homes, "engine": engine, "window": None, "episode_steps": 24}
@@ -169,7 +182,7 @@ def test_loads_are_moved_by_whole_weeks_and_generation_stays(homes, engine):
     for before, after in zip(plain.citylearn.buildings, moved.citylearn.buildings, strict=True):
         loads, new = before.energy_simulation.non_shiftable_load, after.energy_simulation.non_shiftable_load
         assert np.array_equal(before.energy_simulation.solar_generation, after.energy_simulation.solar_generation)
-        fitting = [k for k in range(-3, 4) if np.array_equal(new, np.roll(loads, -168 * k))]
+        fitting = [k for k in range(-3, 4) if np.array_equal(new, weeks_later(loads, k))]
         weeks.append(fitting[0])
         assert len(fitting) == 1
     assert len(set(weeks)) > 1, "each building by another number of weeks"
@@ -181,12 +194,20 @@ def test_loads_are_moved_within_the_window_and_what_lies_outside_stays_unseen(ho
     first, last = 700, 2200
     whole = {**homes, "window": None, "episode_steps": 24}
     plain, moved = runner(whole, 1), runner({**whole, "window": (first, last), "load_shift_weeks": 3}, 1)
+    weeks = []
     for before, after in zip(plain.citylearn.buildings, moved.citylearn.buildings, strict=True):
         loads = vars(before.energy_simulation)["_non_shiftable_load"]
         new = vars(after.energy_simulation)["_non_shiftable_load"]
         window = slice(first, last + 1)
         assert np.array_equal(np.delete(new, np.r_[window]), np.delete(loads, np.r_[window]))
-        assert any(np.array_equal(new[window], np.roll(loads[window], -168 * k)) for k in range(-3, 4))
+        weeks.append([k for k in range(-3, 4) if np.array_equal(new[window], weeks_later(loads[window], k))])
+    assert all(len(fitting) == 1 for fitting in weeks)
+    assert len({k for fitting in weeks for k in fitting}) > 1, "each building by another number of weeks"
+
+
+def test_a_window_of_less_than_a_week_has_no_weeks_to_move_loads_by(homes):
+    with pytest.raises(ConfigError, match="which has 100 hours; widen the window to a week"):
+        runner({**homes, "window": (700, 799), "episode_steps": 24, "load_shift_weeks": 1}, 1)
 
 
 def test_runners_and_variants_draw_other_loads_within_the_same_ranges(homes):

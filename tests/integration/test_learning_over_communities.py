@@ -177,3 +177,12 @@ def test_columns_are_standardised_over_the_buildings_that_have_them(replay):
         [replay.rows.observations[row, : SIZES[replay.rows.community[row]]] for row in rows]
     )  # all homes have the same columns
     np.testing.assert_allclose(mean, seen.mean(0), atol=1e-5)
+
+
+def test_values_are_scaled_over_the_buildings_that_are_there(replay):
+    mean, _ = replay.value_moments(0.9)
+    rows = np.flatnonzero(replay.rows.startable)
+    own = np.concatenate([replay.rows.building_rewards[row, : SIZES[replay.rows.community[row]]] for row in rows])
+    assert own.mean() != pytest.approx(replay.rows.building_rewards[rows].mean(), rel=0.05), "rows of zeros have to matter"
+    assert not replay.rows.terminated.any()
+    np.testing.assert_allclose(mean[0], own.mean() / 0.1, rtol=1e-3)

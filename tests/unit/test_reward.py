@@ -216,6 +216,15 @@ def test_a_month_that_exports_until_people_are_served_does_not_pay_for_high_peak
     assert saved[1] < saved[0]
 
 
+def test_an_episode_within_a_month_takes_over_a_peak_that_counts_what_people_draw(reference):
+    """Three quarters of the highest uncontrolled load so far, with the energy that people lack on top."""
+    plain = replace(reference, service=np.zeros((0, BUILDINGS, 3)))
+    first, month = 300, slice(0, HOURS_A_MONTH)
+    peaks = [TeamReward(r, WEIGHTS).start(np.array([r.first_step + first]))[0, 2] for r in (plain, reference)]
+    assert peaks[0] == pytest.approx(0.75 * reference.net_kwh.sum(1)[:first].max())
+    assert peaks[1] - peaks[0] == pytest.approx(0.75 * owed(reference, month))
+
+
 def test_peaks_lower_than_anybody_leaves_are_paid_for_once(reference):
     """Within a month the way up to ``LEAST_PEAK`` of the uncontrolled peak costs nothing; beyond it every kWh does."""
     month = slice(HOURS_A_MONTH, 2 * HOURS_A_MONTH)

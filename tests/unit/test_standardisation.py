@@ -82,6 +82,9 @@ def test_an_independent_critic_is_scaled_as_the_team_is():
     building, district = critic(observations, actions)
     torch.testing.assert_close(building, 60.0 + 10.0 * plain)
     assert not district.any()
+    # Where no part of the reward is the district's.
+    critic.scale.fit(torch.tensor([2.0, 0.0]), torch.tensor([0.05, 0.0]))
+    torch.testing.assert_close(critic(observations, actions)[0], 2.0 + 0.05 * plain)
 
 
 def test_what_never_changes_keeps_the_size_of_its_weights():

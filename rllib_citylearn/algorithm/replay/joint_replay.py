@@ -252,7 +252,8 @@ class JointReplay(Checkpointable):
             held.building_rewards[rows],
             held.district_reward[rows],
             held.present[held.community[rows]],
-            gamma * (1.0 - float(held.terminated[rows].mean())),
+            # Of all rows: every other one of episodes of even length would have their ends always or never.
+            gamma * (1.0 - float(held.terminated[held.startable].mean())),
         )
 
     def _measured(self) -> Rows:

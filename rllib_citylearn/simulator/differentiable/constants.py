@@ -22,5 +22,5 @@ class Constants(torch.nn.Module):
 
     def keep(self, name: str, values: npt.ArrayLike, dtype: torch.dtype | None = None) -> None:
         """Make a copy of ``values`` the attribute ``name``."""
-        array = np.ascontiguousarray(values)
+        array = np.array(values, order="C")
         self.register_buffer(name, torch.tensor(array, dtype=self._dtype if dtype is None else dtype), persistent=False)
