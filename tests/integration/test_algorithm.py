@@ -223,7 +223,7 @@ def test_a_checkpoint_whose_optimisers_step_other_weights_is_refused_in_a_senten
         learner = algorithm.learner_group._learner
         state = learner.get_state()
         (name,) = (key for key in state["optimizer"] if key.endswith("actor_matrices"))
-        group = state["optimizer"][name]["param_groups"][0]
+        group = state["optimizer"][name]["state"]["param_groups"][0]
         group["params"] = [*group["params"], len(group["params"])]
         with pytest.raises(CheckpointError, match="step other weights than this version's"):
             learner.set_state(state)
