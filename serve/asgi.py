@@ -3,68 +3,120 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Mapping
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from rllib_citylearn.errors import FeatureError
-from rllib_citylearn.export.runtime import PolicyRuntime
+from serve import routes
+from serve.answers import Answerer
+from serve.loading import load_communities
 from serve.metrics import CONTENT_TYPE, Metrics
+from serve.models import Model, ServedCommunity
+from serve.openapi import document
+from serve.pages import docs_page, front_page
 from serve.problems import ProblemError
-from serve.schemas import Actions, read_request
+from serve.rates import Rates
+from serve.requests import (
+    JSON,
+    ClientDisconnectedError,
+    Headers,
+    Receive,
+    Scope,
+    Send,
+    headers_of,
+    read_body,
+    request_id,
+    require_json,
+    require_time,
+)
+from serve.routes import Match
+from serve.settings import DEFAULT, Settings
+from serve.tokens import Tokens
+from serve.tracing import Tracer
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
-JSON = "application/json"
 PROBLEM = "application/problem+json"
-METHODS = {
-    "/predict": ("POST",),
-    "/example": ("GET", "HEAD"),
-    "/health": ("GET", "HEAD"),
-    "/ready": ("GET", "HEAD"),
-    "/metrics": ("GET", "HEAD"),
+HTML = "text/html; charset=utf-8"
+
+_SAFE = {
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
 }
+# The pages carry their own styles and script, and load nothing.
+_PAGE_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; frame-ancestors 'none'"
+)
 
 log = logging.getLogger(__name__)
 
 
-class ClientDisconnectedError(Exception):
-    """The client closed the connection before its request was complete; there is nobody to answer."""
-
-
 class PolicyApp:
-    """Routes requests to a policy.
-
-    ====================  ====================================================================================
-    ``POST /predict``     ``{"observations": [[...], ...]}`` -> ``{"actions": [[...], ...]}``, or a batch of both;
-                          a policy with memory also answers ``"memory"``, to be sent with the next observations
-    ``GET /example``      a body for ``/predict`` that fits the policy
-    ``GET /health``       200 while the process answers
-    ``GET /ready``        200 once a policy is loaded and has run, 503 before
-    ``GET /metrics``      Prometheus metrics of this replica
-    ====================  ====================================================================================
+    """Answers requests with the policies of communities; ``/docs`` describes them.
 
     Inference runs on the event loop's thread: it takes well under a millisecond for a community, less than handing it to
     another thread and back, and so a replica never computes on more than one core.
-
-    Args:
-        max_body_bytes: largest request body, in bytes; a larger one is refused unread.
     """
 
-    def __init__(self, max_body_bytes: int) -> None:
-        self.max_body_bytes = max_body_bytes
-        self._policy: PolicyRuntime | None = None
-        self._metrics = Metrics()
+    def __init__(self) -> None:
+        self.metrics = Metrics()
+        self._settings = Settings(bundle="")
+        self._communities: Mapping[str, ServedCommunity] = {}
+        self._answerer = Answerer(self.metrics, 1)
+        self._tokens: Tokens | None = None
+        self._rates: Rates | None = None
+        self._tracer: Tracer | None = None
+        self._refusal: str | None = None
+        self._in_progress = 0
 
-    def load(self, policy: PolicyRuntime) -> None:
-        """Answer with ``policy`` from the next request on."""
-        self._metrics.set_model(policy.manifest.name, policy.sha256)
-        self._policy = policy
+    @property
+    def communities(self) -> Mapping[str, ServedCommunity]:
+        """What is served, by name; empty before the first configuration."""
+        return self._communities
+
+    def prepare(self, settings: Settings) -> tuple[Settings, dict[str, ServedCommunity], Tokens | None, Tracer | None]:
+        """Everything that a configuration needs, verified; may be called in another thread, and changes nothing.
+
+        Raises:
+            BundleError: a policy is damaged or acts too differently.
+            ConfigError: a file can't be read, or an extra is missing.
+        """
+        communities = load_communities(settings, self._communities)
+        tokens = Tokens(Path(settings.tokens)) if settings.tokens is not None else None
+        tracer = self._tracer
+        if settings.traces is None:
+            tracer = None
+        elif tracer is None or tracer.endpoint != settings.traces:
+            tracer = Tracer(settings.traces)
+        return settings, communities, tokens, tracer
+
+    def use(
+        self,
+        settings: Settings,
+        communities: Mapping[str, ServedCommunity],
+        tokens: Tokens | None = None,
+        tracer: Tracer | None = None,
+    ) -> None:
+        """Answer with what ``prepare`` gave, from the next request on."""
+        rate = settings.limits.requests_per_second
+        if rate is None or rate != self._settings.limits.requests_per_second:
+            self._rates = None if rate is None else Rates(rate)
+        self._settings = settings
+        self._communities = communities
+        self._answerer = Answerer(self.metrics, settings.limits.batch)
+        self._tokens = tokens
+        self._tracer = tracer
+        self._refusal = None
+        self.metrics.set_communities(communities.values())
+
+    def refuse(self, why: str) -> None:
+        """A configuration could not be used; what is served stays, and says so."""
+        self._refusal = why
+        self.metrics.refused()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI entry point."""
@@ -73,101 +125,199 @@ class PolicyApp:
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1000})
         else:
-            await self._answer(scope, receive, send)
+            await self._serve(scope, receive, send)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope["path"].removeprefix(scope.get("root_path", "")) or "/"
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
+        path = scope["path"].removeprefix(scope.get("root_path", "")) or "/"
+        method = scope["method"]
+        given = headers_of(scope)
+        identity = request_id(given)
+        pattern = routes.pattern_of(path)
+        span = None if self._tracer is None else self._tracer.start(method, pattern, given, identity)
+        self._in_progress += 1
+        self.metrics.begin()
+        status = 0
         headers: dict[str, str] = {}
         try:
-            content_type, body = await self._route(scope, receive, path)
+            content_type, body = await self._answer(path, method, given, receive)
             status = HTTPStatus.OK
         except ClientDisconnectedError:
             return
         except ProblemError as problem:
-            status, content_type, body, headers = problem.status, PROBLEM, problem.body(), problem.headers
+            status, content_type, body, headers = problem.status, PROBLEM, problem.body(identity), problem.headers
         except Exception:
-            log.exception("%s %s failed", scope["method"], path if path in METHODS else "(unknown path)")
+            log.exception("a request failed", extra={"facts": {"request": identity, "method": method, "path": pattern}})
             failure = ProblemError(HTTPStatus.INTERNAL_SERVER_ERROR, "The server failed; its log says why. Try again later.")
-            status, content_type, body = failure.status, PROBLEM, failure.body()
-        headers |= {"content-type": content_type, "content-length": str(len(body)), "cache-control": "no-store"}
+            status, content_type, body = failure.status, PROBLEM, failure.body(identity)
+        finally:
+            self._in_progress -= 1
+            timed = time.perf_counter() - started if method == "POST" else None
+            self.metrics.end(pattern, int(status), timed)
+            if span is not None and self._tracer is not None:
+                self._tracer.end(span, int(status))
+            self._log(identity, method, pattern, int(status), started)
+        headers |= _SAFE | {"content-type": content_type, "content-length": str(len(body)), "x-request-id": identity}
+        if content_type == HTML:
+            headers["content-security-policy"] = _PAGE_POLICY
+        headers |= self._cors(given)
         encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
-        if path == "/predict":
-            self._metrics.observe_predict(time.perf_counter() - started)
-        self._metrics.count_request(path if path in METHODS else "other", int(status))
         await send({"type": "http.response.start", "status": int(status), "headers": encoded})
-        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+        await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body})
 
-    async def _route(self, scope: Scope, receive: Receive, path: str) -> tuple[str, bytes]:
+    def _log(self, identity: str, method: str, pattern: str, status: int, started: float) -> None:
+        if not self._settings.access_log:
+            return
+        facts = {
+            "request": identity,
+            "method": method,
+            "path": pattern,
+            "status": status,
+            "ms": round(1e3 * (time.perf_counter() - started), 3),
+        }
+        log.info("request", extra={"facts": facts})
+
+    def _cors(self, given: Headers) -> dict[str, str]:
+        origin, allowed = given.get("origin"), self._settings.cors_origins
+        if origin is None or not ("*" in allowed or origin in allowed):
+            return {}
+        return {
+            "access-control-allow-origin": origin,
+            "access-control-expose-headers": "x-request-id, retry-after",
+            "vary": "origin",
+        }
+
+    async def _answer(self, path: str, method: str, given: Headers, receive: Receive) -> tuple[str, bytes]:
         """Content type and body of a successful answer."""
-        if path not in METHODS:
-            raise ProblemError(HTTPStatus.NOT_FOUND, f"There is nothing at this path; there are {', '.join(METHODS)}.")
-        if scope["method"] not in METHODS[path]:
-            allowed = ", ".join(METHODS[path])
-            detail = f"{path} does not take the method {ascii(scope['method'])[1:-1][:20]}; use {allowed}."
-            raise ProblemError(HTTPStatus.METHOD_NOT_ALLOWED, detail, {"allow": allowed})
-        if path == "/health":
-            return JSON, b'{"status":"alive"}'
-        if path == "/metrics":
-            return CONTENT_TYPE, self._metrics.text()
-        policy = self._policy
-        if policy is None:
-            raise ProblemError(
-                HTTPStatus.SERVICE_UNAVAILABLE, "No policy is loaded yet; try again in a second.", {"retry-after": "1"}
-            )
-        if path == "/ready":
-            return JSON, msgspec.json.encode({"status": "ready", "name": policy.manifest.name, "sha256": policy.sha256})
-        if path == "/example":
-            return JSON, msgspec.json.encode({"observations": policy.example()})
-        return JSON, self._predict(policy, await self._read_body(scope, receive))
+        if method == "OPTIONS" and self._settings.cors_origins and "access-control-request-method" in given:
+            raise _preflight(path)
+        found = routes.match(path, method)
+        caller = self._admit(found, given)
+        if found.route in (routes.HEALTH, routes.METRICS, routes.OPENAPI, routes.DOCS, routes.PAGE):
+            return self._about_itself(found)
+        if not self._communities:
+            raise _busy("No policy is loaded yet; try again in a second.")
+        if method != "POST":
+            return JSON, msgspec.json.encode(self._about_models(found))
+        if self._in_progress > self._settings.limits.concurrent:
+            raise _busy(f"{self._settings.limits.concurrent} requests are in progress; try again in a second.")
+        if self._rates is not None:
+            self._rates.take(caller)
+        require_time(given)
+        require_json(given)
+        body = await read_body(given, receive, self._settings.limits)
+        require_time(given)
+        return JSON, msgspec.json.encode(self._about_observations(found, body))
 
-    def _predict(self, policy: PolicyRuntime, body: bytes) -> bytes:
-        request = read_request(body, policy.community)
-        try:
-            actions, memories = policy.predict(request.batch, request.memories)
-        except FeatureError as error:
-            raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
-        for rows in request.batch:
-            self._metrics.count_clipped(policy.clipped(rows))
-        answer = Actions(actions if request.nested else actions[0])
-        if memories:
-            answer.memory = memories if request.nested else memories[0]
-        return msgspec.json.encode(answer)
+    def _admit(self, found: Match, given: Headers) -> str:
+        """Name of the caller's token; refuses callers without one where tokens are asked for."""
+        if self._tokens is None or found.route.open:
+            return ""
+        if found.route is routes.METRICS and not self._settings.metrics_need_token:
+            return ""
+        return self._tokens.holder(given.get("authorization"))
 
-    async def _read_body(self, scope: Scope, receive: Receive) -> bytes:
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        _require_json(headers)
-        if (length := headers.get("content-length", "")).isdecimal() and int(length[:18]) > self.max_body_bytes:
-            raise self._too_large()
-        body = bytearray()
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise ClientDisconnectedError
-            body += message.get("body", b"")
-            if len(body) > self.max_body_bytes:
-                raise self._too_large()
-            if not message.get("more_body", False):
-                return bytes(body)
+    def _about_itself(self, found: Match) -> tuple[str, bytes]:
+        if found.route is routes.METRICS:
+            return CONTENT_TYPE, self.metrics.text()
+        if found.route is routes.OPENAPI:
+            return JSON, msgspec.json.encode(document())
+        if found.route is routes.DOCS:
+            return HTML, docs_page(document()).encode()
+        if found.route is routes.PAGE:
+            return HTML, front_page().encode()
+        return JSON, b'{"status":"alive"}'
 
-    def _too_large(self) -> ProblemError:
-        return ProblemError(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            f"The body is larger than {self.max_body_bytes} bytes; send fewer observations in one request.",
-            {"connection": "close"},
-        )
+    def _about_models(self, found: Match) -> Any:
+        if found.route is routes.READY:
+            return {"status": "ready", "communities": sorted(self._communities)} | self._refused()
+        if found.route is routes.COMMUNITIES:
+            return {"communities": [_summary(community) for community in self._communities.values()]}
+        if found.route is routes.MODELS:
+            models = [_described(c, model) for c in self._communities.values() for model in c.models.values()]
+            return {"models": models} | self._refused()
+        _, model = self._choose(found)
+        if found.route is routes.COMMUNITY:
+            return {"name": found.community, "model": model.facts, **model.bundle.manifest.community.to_dict()}
+        example = model.runtime.example()
+        return {"observations": example if found.route is routes.EXAMPLE else model.named.named(example)}
+
+    def _about_observations(self, found: Match, body: bytes) -> Any:
+        community, model = self._choose(found)
+        if found.route is routes.PREDICT:
+            return self._answerer.predict(community, model, body)
+        if found.route is routes.HINTS:
+            return self._answerer.hints(community, model, body)
+        if found.route is routes.ACTION:
+            if found.building not in model.runtime.building_names:
+                names = ", ".join(model.runtime.building_names)
+                raise ProblemError(
+                    HTTPStatus.NOT_FOUND, f"There is no such building in {community.name}; there are {names}."
+                )
+            return self._answerer.action(community, model, found.building, body)
+        return self._answerer.actions(community, model, body)
+
+    def _choose(self, found: Match) -> tuple[ServedCommunity, Model]:
+        """The community of a path and the version that answers."""
+        name = found.community
+        if found.route in (routes.PREDICT, routes.EXAMPLE):
+            name = DEFAULT if DEFAULT in self._communities or len(self._communities) > 1 else next(iter(self._communities))
+        community = self._communities.get(name)
+        if community is None:
+            names = ", ".join(self._communities)
+            raise ProblemError(HTTPStatus.NOT_FOUND, f"There is no such community; there are {names}.")
+        if found.version is None:
+            return community, community.choose()
+        if found.version not in community.models:
+            labels = ", ".join(community.models)
+            raise ProblemError(HTTPStatus.NOT_FOUND, f"{community.name} has no such version; there are {labels}.")
+        return community, community.models[found.version]
+
+    def _refused(self) -> dict[str, str]:
+        return {} if self._refusal is None else {"refused_configuration": self._refusal}
 
 
-def _require_json(headers: dict[str, str]) -> None:
-    """Refuse what says that it is not JSON. No content type at all is taken for JSON."""
-    media_type = headers.get("content-type", JSON).partition(";")[0].strip().lower()
-    if media_type != JSON:
-        detail = f"The body's content-type is {ascii(media_type)[:60]}; send JSON with 'content-type: {JSON}'."
-        raise ProblemError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail, {"accept-post": JSON})
-    encoding = headers.get("content-encoding", "identity").strip().lower()
-    if encoding != "identity":
-        detail = f"The body's content-encoding is {ascii(encoding)[:60]}; send it uncompressed."
-        raise ProblemError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail, {"accept-encoding": "identity"})
+def _summary(community: ServedCommunity) -> dict[str, Any]:
+    canary = community.canary
+    return {
+        "name": community.name,
+        "buildings": list(community.models[community.serving].runtime.building_names),
+        "versions": list(community.models),
+        "serving": community.serving,
+        "canary": None if canary is None else {"version": canary.version, "share": canary.share},
+    }
+
+
+def _described(community: ServedCommunity, model: Model) -> dict[str, Any]:
+    manifest = model.bundle.manifest
+    training = manifest.training
+    return {
+        "community": community.name,
+        **model.facts,
+        "created": manifest.created,
+        "serving": model.label == community.serving,
+        "hint_size": manifest.hint_size,
+        "kpis": {name: value for name, value in manifest.kpis.items() if value is None or math.isfinite(value)},
+        "trained_by": training.get("command"),
+        "data": training.get("data"),
+        "check": model.check,
+    }
+
+
+def _busy(detail: str) -> ProblemError:
+    return ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, detail, {"retry-after": "1"})
+
+
+def _preflight(path: str) -> ProblemError:
+    """A browser asks what it may send; there is nothing to say but the headers."""
+    pattern = routes.pattern_of(path)
+    methods = sorted({method for route in routes.ALL if route.pattern == pattern for method in route.methods})
+    headers = {
+        "access-control-allow-methods": ", ".join(methods),
+        "access-control-allow-headers": "authorization, content-type, x-request-id, x-deadline",
+        "access-control-max-age": "600",
+    }
+    return ProblemError(HTTPStatus.NO_CONTENT, "", headers)
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

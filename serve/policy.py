@@ -1,41 +1,50 @@
-"""The deployment's class: loads a bundle, and loads another when the configuration changes, without a restart."""
+"""The deployment's class: loads policies, and loads others when the configuration changes, without a restart."""
 
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
+import logging
 from typing import Any
 
-from rllib_citylearn.export.bundle import read_bundle
-from rllib_citylearn.export.runtime import PolicyRuntime
+from rllib_citylearn.errors import UserError
 from serve.asgi import PolicyApp
-from serve.schemas import Settings, settings
+from serve.logs import log_as_json
+from serve.settings import settings
+
+log = logging.getLogger(__name__)
 
 
 class PolicyServer:
     """One replica. Ray Serve calls ``reconfigure`` before the first request and at each change of ``user_config``."""
 
     def __init__(self) -> None:
-        self._app = PolicyApp(max_body_bytes=Settings(bundle="").max_body_bytes)
+        log_as_json()
+        self._app = PolicyApp()
 
     def __serve_build_asgi_app__(self) -> PolicyApp:
         """The ASGI application that gets this replica's requests."""
         return self._app
 
     async def reconfigure(self, user_config: Any) -> None:
-        """Load the bundle that ``user_config`` names.
+        """Serve what ``user_config`` asks for.
 
-        It is read, verified and run once in another thread, and replaces the old one at a single point: requests are
-        answered by one policy or the other, and by the old one still if the new one is refused.
+        Bundles are read, verified, run and compared on recorded inputs in another thread, and replace the old ones at a
+        single point: requests are answered by one policy or the other. A configuration that can't be used is an error for
+        a replica that starts; one that is serving goes on as it was and says so in its log, its metrics, ``/ready`` and
+        ``/v1/models``, because Ray Serve would end a replica that raises here, and start another that raises too.
 
         Args:
-            user_config: see ``serve.schemas.Settings``.
+            user_config: see ``serve.settings.Settings``.
 
         Raises:
             ConfigError: unknown, missing or wrong settings.
-            BundleError: the bundle is damaged or does not run.
+            BundleError: a bundle is damaged or does not run.
         """
-        wanted = settings(user_config)
-        policy = await asyncio.to_thread(lambda: PolicyRuntime(read_bundle(Path(wanted.bundle))))
-        self._app.max_body_bytes = wanted.max_body_bytes
-        self._app.load(policy)
+        try:
+            wanted = settings(user_config)
+            self._app.use(*await asyncio.to_thread(self._app.prepare, wanted))
+        except UserError as error:
+            if not self._app.communities:
+                raise
+            log.error("a configuration was refused: %s", error)
+            self._app.refuse(str(error))

@@ -16,12 +16,14 @@ class ProblemDetails(msgspec.Struct):
         title: the status in words.
         status: the HTTP status.
         detail: a sentence: what was wrong, what was expected.
+        instance: the request's id, which the server's log has too.
     """
 
     type: str
     title: str
     status: int
     detail: str
+    instance: str
 
 
 class ProblemError(Exception):
@@ -39,6 +41,11 @@ class ProblemError(Exception):
         self.detail = detail
         self.headers = dict(headers or {})
 
-    def body(self) -> bytes:
-        """The response's body."""
-        return msgspec.json.encode(ProblemDetails("about:blank", self.status.phrase, int(self.status), self.detail))
+    def body(self, request: str) -> bytes:
+        """The response's body; ``request`` is the request's id."""
+        if self.status == HTTPStatus.NO_CONTENT:
+            return b""
+        title = self.status.phrase
+        return msgspec.json.encode(
+            ProblemDetails("about:blank", title, int(self.status), self.detail, f"urn:request:{request}")
+        )

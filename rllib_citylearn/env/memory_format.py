@@ -1,13 +1,19 @@
-"""The memory of a community as JSON: what travels with the answers of a server and comes back with the next requests.
+"""The memory of a community as text: what travels with the answers of a server and comes back with the next requests.
 
-An object with some of ``FIELDS``, those that the community has use for. Each is a list a building, of one whole number for
-each hour seen, the latest last, in units of 1 / ``SCALE`` kWh (kgCO2/kWh).
+Base64 (RFC 4648, the alphabet for URLs) of: a version, which buildings and quantities it is of, the number of hours, the
+width of a number, the numbers, and a checksum. A number is a whole multiple of 1 / ``SCALE`` kWh (kgCO2/kWh). Text, not JSON
+numbers: a tenth of the time to read, and nobody is tempted to compute with it.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
+import hashlib
+import json
+import struct
+import zlib
 from collections.abc import Mapping, Sequence
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -37,45 +43,63 @@ FIELDS: Mapping[str, Sequence[str]] = {
 """What is remembered of each of the last 24 hours, with the quantities it comes from; the profile's numbers are those of the
 same hours of the day."""
 
+_VERSION = 1
+_HEAD = struct.Struct("<B8sBB")
+_CHECK = struct.Struct("<I")
 
-def read_memory(content: Any, fields: Sequence[str], buildings: int, name: str) -> dict[str, npt.NDArray[np.float64]]:
-    """The numbers in the memory of a community, ``[N, hours]`` by field.
+
+class OtherMemoryError(FeatureError):
+    """A memory that is whole, but of other buildings or quantities: another policy's."""
+
+
+class MemoryFormat:
+    """Writes and reads memories of one kind.
 
     Args:
-        content: a value from outside, of any type.
-        fields: the fields it has to have.
-        buildings: number N.
-        name: what the caller calls it, for the message of an error.
-
-    Raises:
-        FeatureError: what is not a memory of this community; the sentence names the place and what was expected there.
+        fields: those of ``FIELDS`` that they have.
+        buildings: names of the N buildings.
     """
-    if not isinstance(content, dict) or set(content) != set(fields):
-        raise FeatureError(
-            f"{name} is not an object with exactly the fields {', '.join(fields)}; send back the memory of the last answer, "
-            "or none to begin afresh."
+
+    def __init__(self, fields: Sequence[str], buildings: Sequence[str]) -> None:
+        self._shape = (len(fields), len(buildings))
+        self._kind = hashlib.sha256(json.dumps([list(fields), list(buildings)]).encode()).digest()[:8]
+
+    def write(self, numbers: npt.NDArray[np.float64]) -> str:
+        """Whole numbers ``[fields, N, hours]``, with the latest hour last, as text."""
+        wide = bool(numbers.size) and float(np.abs(numbers).max()) >= 2**31
+        data = _HEAD.pack(_VERSION, self._kind, numbers.shape[2], 8 if wide else 4)
+        data += np.ascontiguousarray(numbers, "<i8" if wide else "<i4").tobytes()
+        return base64.urlsafe_b64encode(data + _CHECK.pack(zlib.crc32(data))).decode()
+
+    def read(self, text: Any, name: str) -> npt.NDArray[np.float64]:
+        """The numbers of a memory, ``[fields, N, hours]``.
+
+        Args:
+            text: a value from outside, of any type.
+            name: what the caller calls it, for the message of an error.
+
+        Raises:
+            OtherMemoryError: it is another policy's.
+            FeatureError: it is none, or not as it was written.
+        """
+        damaged = FeatureError(
+            f"{name} is not what the last answer gave; send that back unchanged, or null to begin without a memory."
         )
-    hours = 0
-    numbers = {}
-    for field in fields:
-        rows = content[field]
-        if not isinstance(rows, list) or len(rows) != buildings:
-            raise FeatureError(f"{name}.{field} is not a list of {buildings} lists, one a building; send back what came.")
-        for i, row in enumerate(rows):
-            if not isinstance(row, list) or not 1 <= len(row) <= HOURS or len(row) != (hours or len(row)):
-                raise FeatureError(
-                    f"{name}.{field}[{i}] is not a list of {hours or f'1 to {HOURS}'} whole numbers, one for each hour "
-                    "seen, the same number everywhere; send back what came."
-                )
-            hours = len(row)
-        flat = list(chain.from_iterable(rows))
-        if not _fit(flat):
-            i = next(i for i, row in enumerate(rows) if not _fit(row))
-            raise FeatureError(f"{name}.{field}[{i}] has something else than whole numbers between {-MOST} and {MOST}.")
-        numbers[field] = np.array(flat, np.float64).reshape(buildings, hours)
-    return numbers
-
-
-def _fit(values: list[Any]) -> bool:
-    """Whether these are whole numbers that can be kept; true and false are none."""
-    return set(map(type, values)) == {int} and min(values) >= -MOST and max(values) <= MOST
+        if not isinstance(text, str):
+            raise damaged
+        try:
+            data = base64.b64decode(text.encode("ascii"), altchars=b"-_", validate=True)
+        except (binascii.Error, UnicodeEncodeError) as error:
+            raise damaged from error
+        body, check = data[: -_CHECK.size], data[-_CHECK.size :]
+        if len(body) < _HEAD.size or _CHECK.pack(zlib.crc32(body)) != check:
+            raise damaged
+        version, kind, hours, width = _HEAD.unpack(body[: _HEAD.size])
+        if version != _VERSION or kind != self._kind:
+            raise OtherMemoryError(f"{name} is of other buildings, or was given by a policy that remembers other things.")
+        if not 1 <= hours <= HOURS or width not in (4, 8) or len(body) - _HEAD.size != np.prod(self._shape) * hours * width:
+            raise damaged
+        numbers = np.frombuffer(body, f"<i{width}", offset=_HEAD.size).astype(np.float64)
+        if numbers.size and np.abs(numbers).max() > MOST:
+            raise damaged
+        return numbers.reshape(*self._shape, hours)

@@ -13,6 +13,7 @@ from rllib_citylearn.lazy import lazy_names
 if TYPE_CHECKING:
     from rllib_citylearn.export.bundle import Bundle, read_bundle, write_bundle
     from rllib_citylearn.export.checkpoint import export_checkpoint, save_checkpoint
+    from rllib_citylearn.export.gateway import BuildingRuntime
     from rllib_citylearn.export.manifest import Manifest
     from rllib_citylearn.export.runtime import PolicyRuntime
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _HOME = {
+    "BuildingRuntime": "rllib_citylearn.export.gateway",
     "Bundle": "rllib_citylearn.export.bundle",
     "Manifest": "rllib_citylearn.export.manifest",
     "PolicyRuntime": "rllib_citylearn.export.runtime",
@@ -31,6 +33,7 @@ _HOME = {
 }
 
 __all__ = [
+    "BuildingRuntime",
     "Bundle",
     "Manifest",
     "PolicyRuntime",

@@ -41,7 +41,7 @@ class _Coordinator(nn.Module):
 def onnx_models(policy: Policy, observation_size: int) -> dict[str, bytes]:
     """``actor``, ``coordinator`` and ``policy``, serialised; without a coordinator, the actor is the policy.
 
-    The batch dimension is free, and that of buildings too unless the actors are separate.
+    The batch dimension is free, and that of buildings too, but for the actors where those are separate.
 
     Args:
         policy: the trained policy.
@@ -58,9 +58,11 @@ def onnx_models(policy: Policy, observation_size: int) -> dict[str, bytes]:
     if policy.coordinator is None:
         return {"actor": joint, "policy": joint}
     hints = torch.zeros(*shape, policy.hint_size)
+    any_number = {0: torch.export.Dim("batch"), 1: torch.export.Dim("buildings")}
+    several = torch.zeros(2, 3, observation_size)
     return {
         "actor": _export(policy.actor, (observations, hints), ("observations", "hints"), "actions", free),
-        "coordinator": _export(_Coordinator(policy), (observations,), ("observations",), "hints", free),
+        "coordinator": _export(_Coordinator(policy), (several,), ("observations",), "hints", any_number),
         "policy": joint,
     }
 

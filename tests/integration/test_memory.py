@@ -41,7 +41,7 @@ class Observed(BundleController):
 
     def reset(self, env: Any) -> None:
         super().reset(env)
-        self.network = self._runtime._session = Eavesdropper(self._runtime._session)
+        self.network = self._runtime.networks._policy = Eavesdropper(self._runtime.networks._policy)
         self.raw: list[list[list[float]]] = []
 
     def act(self, observations: list[list[float]]) -> list[list[float]]:
@@ -78,12 +78,11 @@ def test_all_paths_see_the_same(config: CommunityEnvConfig, bundle: Path, challe
         heard += [training.step(action, physical=True).observations[0].copy() for action in actions[:-1]]
         seen[f"training, {engine}"] = heard
     served = PolicyRuntime(read_bundle(bundle))
-    served._session = Eavesdropper(served._session)
+    served.networks._policy = Eavesdropper(served.networks._policy)
     memory = None
     for rows in controller.raw:
-        _, (given,) = served.predict([json.loads(json.dumps(rows))], None if memory is None else [memory])
-        memory = json.loads(json.dumps(given))
-    seen["serving"] = served._session.heard
+        (memory,) = served.predict([json.loads(json.dumps(rows))], None if memory is None else [memory]).states
+    seen["serving"] = served.networks._policy.heard
     for name, steps in seen.items():
         assert len(steps) == WINDOW[1] - WINDOW[0], name
         for t, (mine, theirs) in enumerate(zip(steps, seen["training, fast"], strict=True)):

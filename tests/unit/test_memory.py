@@ -1,8 +1,9 @@
-"""Memory features against their definitions, computed from the whole recorded history, and their journey as JSON."""
+"""Memory features against their definitions, computed from the whole recorded history, and their journey as text."""
 
 from __future__ import annotations
 
-import json
+import base64
+import zlib
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from rllib_citylearn.env.feature_table import FEATURES
 from rllib_citylearn.env.features import AgentFeatures, CommunityFeatures
 from rllib_citylearn.env.measurements import QUANTITIES, Measurements, memory_names, memory_ranges
 from rllib_citylearn.env.memory import RATE, YESTERDAY, Memory
+from rllib_citylearn.env.memory_format import OtherMemoryError
 from rllib_citylearn.errors import FeatureError
 
 MEASURED = {
@@ -122,7 +124,7 @@ def test_communities_that_begin_apart_are_as_if_alone() -> None:
     for e, hours in enumerate(lived):
         for t in range(hours):
             alone[e].update(values[t, e][None])
-        together.from_json(alone[e].to_json(), e)
+        together.from_text(alone[e].to_text(), e)
     for row in values[31:]:
         together.update(row)
         for e in range(3):
@@ -146,52 +148,123 @@ def test_a_memory_that_travels_loses_nothing(hours: int) -> None:
     stays = Memory(features)
     for row in values[:hours]:
         stays.update(row[None])
-    text = json.dumps(stays.to_json())
+    text = stays.to_text()
     for row in values[hours:]:
         stays.update(row[None])
         travels = Memory(features, 2)
-        travels.from_json(json.loads(text), 1)
+        travels.from_text(text, 1)
         travels.update(np.stack([np.ones_like(row), row]))
         assert np.array_equal(travels.features()[1:], stays.features())
-        text = json.dumps(travels.to_json(1))
-        assert json.loads(text) == stays.to_json()
+        text = travels.to_text(1)
+        assert text == stays.to_text()
 
 
-def test_fields_without_use_do_not_travel() -> None:
+def test_numbers_of_any_size_travel() -> None:
+    """Up to the largest that is kept, which needs more than 32 bits."""
+    for load in (1e-4, 2e5, 3e5, 1e6, -1e300):
+        stays, travels = Memory(community()), Memory(community())
+        stays.update(np.full((1, 3, 4), load) * [1, -1, 1, 1])
+        travels.from_text(stays.to_text())
+        assert np.array_equal(travels.features(), stays.features())
+
+
+def test_what_has_no_use_does_not_travel() -> None:
+    """A day of one number an hour, of four bytes, in base64."""
     memory = Memory(community(("Building_3",)))
-    memory.update(np.ones((1, 1, 4)))
-    assert memory.to_json() == {"net_electricity_consumption": [[10000]]}
+    for _ in range(30):
+        memory.update(np.ones((1, 1, 4)))
+    assert len(memory.to_text()) < (24 * 4 + 20) * 4 / 3
 
 
-def _with(field: str, value: Any) -> Any:
-    return lambda content: {**content, field: value}
-
-
-@pytest.mark.parametrize(
-    ("change", "sentence"),
-    [
-        (lambda _: 5, "memory is not an object with exactly the fields base_load, "),
-        (lambda _: [], "memory is not an object"),
-        (lambda content: {**content, "more": []}, "exactly the fields"),
-        (lambda content: {"base_load": content["base_load"]}, "exactly the fields"),
-        (_with("base_load", None), r"memory\.base_load is not a list of 3 lists"),
-        (_with("base_load", [[1], [1]]), r"memory\.base_load is not a list of 3 lists"),
-        (_with("base_load", [[1], 1, [1]]), r"memory\.base_load\[1\] is not a list of 1 whole"),
-        (_with("base_load", [[], [], []]), r"memory\.base_load\[0\] is not a list of 1 to 24 whole"),
-        (_with("base_load", [[1] * 25] * 3), r"memory\.base_load\[0\] is not a list of 1 to 24 whole"),
-        (_with("carbon_intensity", [[1] * 3, [1] * 2, [1] * 3]), r"carbon_intensity\[1\] is not a list of 3 whole"),
-        (_with("carbon_intensity", [[1] * 4] * 3), r"carbon_intensity\[0\] is not a list of 3 whole"),
-        (_with("carbon_intensity", [[1, 2, 3.5]] * 3), r"carbon_intensity\[0\] has something else than whole numbers"),
-        (_with("carbon_intensity", [[1, 2, True]] * 3), "something else than whole"),
-        (_with("carbon_intensity", [[1, 2, None]] * 3), "something else than whole"),
-        (_with("carbon_intensity", [[1, 2, 10**30]] * 3), "between -20000000000 and 20000000000"),
-    ],
-)
-def test_what_is_no_memory_is_refused_by_its_place(change: Any, sentence: str) -> None:
+def remembered(hours: int = 3) -> Memory:
     memory = Memory(community())
-    for row in recorded(3):
+    for row in recorded(hours):
         memory.update(row[None])
-    before = memory.to_json()
-    with pytest.raises(FeatureError, match=sentence):
-        memory.from_json(change(before))
-    assert memory.to_json() == before
+    return memory
+
+
+@pytest.mark.parametrize("content", [5, None, True, [], {}, "", "AAAA", "\u20ac", "not base64!", "A" * 3, "A" * 100_000])
+def test_what_is_no_memory_is_refused(content: Any) -> None:
+    memory = remembered()
+    before = memory.to_text()
+    with pytest.raises(FeatureError, match=r"state is not what the last answer gave; send that back unchanged"):
+        memory.from_text(content, name="state")
+    assert memory.to_text() == before
+
+
+def test_a_memory_that_was_changed_anywhere_is_refused() -> None:
+    """Every bit of the text, and every length that is shorter."""
+    memory = remembered(1)
+    before = memory.to_text()
+    raw = base64.urlsafe_b64decode(before)
+    for place in range(len(raw) * 8):
+        changed = bytearray(raw)
+        changed[place // 8] ^= 1 << place % 8
+        with pytest.raises(FeatureError):
+            memory.from_text(base64.urlsafe_b64encode(bytes(changed)).decode())
+    for length in range(0, len(before), 4):
+        with pytest.raises(FeatureError):
+            memory.from_text(before[:length])
+    assert memory.to_text() == before
+
+
+def forged(text: str, place: int, value: bytes) -> str:
+    """The text with some bytes replaced and the checksum made to fit."""
+    body = bytearray(base64.urlsafe_b64decode(text)[:-4])
+    body[place : place + len(value)] = value
+    return base64.urlsafe_b64encode(bytes(body) + zlib.crc32(body).to_bytes(4, "little")).decode()
+
+
+def test_what_was_forged_to_fit_its_checksum_is_refused() -> None:
+    """Numbers beyond the largest, and hours or widths that the length does not bear out."""
+    memory = Memory(community())
+    memory.update(np.full((1, 3, 4), 1e6) * [1, -1, 1, 1])
+    text = memory.to_text()
+    for place, value in ((9, b"\0"), (9, b"\2"), (9, b"\xff"), (10, b"\4"), (10, b"\0"), (11, b"\xff" * 7 + b"\x7f")):
+        with pytest.raises(FeatureError, match="is not what the last answer gave"):
+            memory.from_text(forged(text, place, value))
+    assert memory.to_text() == text
+
+
+def test_a_memory_of_others_is_told_from_a_damaged_one() -> None:
+    """So that a server can begin afresh with a policy that remembers other things, and refuse what makes no sense."""
+    order = ("Building_3", "Building_1", "Building_2")
+    for names in (order, ("Building_1",), ("Building_3",)):
+        memory = Memory(community(names))
+        memory.update(np.ones((1, len(names), 4)))
+        with pytest.raises(OtherMemoryError, match="of other buildings, or was given by a policy that remembers other"):
+            remembered().from_text(memory.to_text())
+    with pytest.raises(OtherMemoryError):
+        remembered().from_text(forged(remembered().to_text(), 0, b"\2"))
+
+
+@pytest.mark.parametrize("hours", [1, 10, 24, 40])
+def test_of_a_silent_building_is_taken_down_what_was_to_be_expected(hours: int) -> None:
+    features, values = community(), recorded(hours + 1)
+    memory, told = Memory(features), Memory(features)
+    for row in values[:hours]:
+        memory.update(row[None])
+        told.update(row[None])
+    seen = as_arrays(memory.features()[0], features)
+    expected_row = values[hours].copy()
+    expected_row[0] = [
+        seen["base_load_predicted_1h"][0],
+        0.0,
+        seen["net_electricity_consumption_mean_24h"][0],
+        values[hours, 1:, 3].mean(),
+    ]
+    memory.update(np.where(np.arange(3)[:, None] == 0, 7.7, values[hours])[None], np.array([[False, True, True]]))
+    told.update(expected_row[None])
+    assert np.allclose(memory.features(), told.features(), atol=3e-4)
+
+
+def test_silence_of_one_changes_nothing_for_the_others() -> None:
+    """But for the carbon intensity, which is the same for all."""
+    features, values = community(), recorded(30)
+    whole, parts = Memory(features, 2), Memory(features, 2)
+    for t, row in enumerate(values):
+        whole.update(np.stack([row, row]))
+        parts.update(np.stack([row, row]), np.array([[True, t % 3 > 0, True], [True, True, True]]))
+    assert np.array_equal(whole.features()[0, [0, 2]], parts.features()[0, [0, 2]])
+    assert np.array_equal(whole.features()[1], parts.features()[1])
+    assert not np.array_equal(whole.features()[0, 1], parts.features()[0, 1])

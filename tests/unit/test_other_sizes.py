@@ -89,7 +89,7 @@ def test_graphs_take_any_number_of_buildings(five: tuple[Policy, Path]) -> None:
     observations = torch.rand(2, 257, len(read_bundle(path).manifest.community.columns)) * 2 - 1
     with torch.no_grad():
         expected = policy(observations).numpy()
-    (got,) = PolicyRuntime(read_bundle(path))._session.run(["actions"], {"observations": observations.numpy()})
+    got = PolicyRuntime(read_bundle(path)).networks.policy(observations.numpy())
     np.testing.assert_allclose(got, expected, atol=1e-5)
 
 
@@ -101,7 +101,7 @@ def test_separate_actors_keep_their_number_and_say_so(challenge_2022: Path, tmp_
     encoded = np.stack([runtime.community.encode(rows)] * 2)
     with torch.no_grad():
         expected = policy(torch.from_numpy(encoded)).numpy()
-    (got,) = runtime._session.run(["actions"], {"observations": encoded})
+    got = runtime.networks.policy(encoded)
     np.testing.assert_allclose(got, expected, atol=1e-5)
     env = make_citylearn_env(challenge_2022, window=(0, 10))
     with pytest.raises(BundleError, match=r"separate actors for 5 buildings, but the community has 17"):

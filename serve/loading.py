@@ -1,0 +1,119 @@
+"""New configurations: every policy verified, run and compared on recorded inputs before it answers anybody."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from rllib_citylearn.errors import BundleError, ConfigError, FeatureError
+from serve.bodies import read_question
+from serve.models import Model, ServedCommunity, load, require_same_community
+from serve.problems import ProblemError
+from serve.recorder import KEPT, Recorded, Recorder
+from serve.settings import Community, Settings
+
+_WARM = 20
+"""Runs of a policy before it answers; their times are part of its check."""
+
+log = logging.getLogger(__name__)
+
+
+def load_communities(settings: Settings, before: Mapping[str, ServedCommunity]) -> dict[str, ServedCommunity]:
+    """Everything that a configuration asks for, ready to answer. Takes seconds; call it in another thread.
+
+    Args:
+        settings: the new configuration.
+        before: what is served now; policies of the same content are taken over, with the inputs that were recorded.
+
+    Raises:
+        BundleError: a policy is damaged, does not run, or acts too differently from the one before.
+        ConfigError: a bundle or a file of recorded inputs can't be read.
+    """
+    return {name: _load(name, wanted, before.get(name)) for name, wanted in settings.served.items()}
+
+
+def _load(name: str, wanted: Community, before: ServedCommunity | None) -> ServedCommunity:
+    known = {model.bundle.sha256: model for model in before.models.values()} if before is not None else {}
+    models = {label: load(label, folder, known) for label, folder in wanted.versions.items()}
+    require_same_community(name, models)
+    now = None if before is None else before.models[before.serving]
+    recorder = before.recorder if before is not None and _alike(before, models) else Recorder()
+    inputs = _from_file(Path(wanted.recorded), models[wanted.serving]) if wanted.recorded is not None else []
+    inputs += list(recorder)
+    for label in {wanted.serving, *([wanted.canary.version] if wanted.canary is not None else [])}:
+        model = models[label]
+        if now is None or model.bundle.sha256 != now.bundle.sha256:
+            _check(name, model, now, inputs, wanted.largest_change)
+    return ServedCommunity(name, models, wanted.serving, wanted.canary, recorder)
+
+
+def _alike(before: ServedCommunity, models: Mapping[str, Model]) -> bool:
+    """Whether inputs that were recorded fit the new policies too."""
+    try:
+        require_same_community(before.name, {"before": before.models[before.serving], **models})
+    except BundleError:
+        return False
+    return True
+
+
+def _check(name: str, model: Model, now: Model | None, inputs: list[Recorded], largest: float | None) -> None:
+    """Run a policy that is about to answer, and compare it with the one that answers now."""
+    times = []
+    for _ in range(_WARM):
+        started = time.perf_counter()
+        model.runtime.actions(model.runtime.example())
+        times.append(time.perf_counter() - started)
+    changes = []
+    served = None if now is None else Model(now.label, now.bundle)  # the one at work is another thread's
+    for one in inputs[-2 * KEPT :]:
+        actions = model.runtime.predict([one.rows], [one.state]).values[0]
+        reference = one.actions
+        if reference is None and served is not None:
+            reference = served.runtime.predict([one.rows], [one.state]).values[0]
+        if reference is not None:
+            changes.append(_change(model, actions, reference))
+    change = float(np.mean(changes)) if changes else None
+    model.check = {"median_run_ms": 1e3 * float(np.median(times)), "recorded_inputs": len(inputs), "mean_change": change}
+    log.info("%s: version %s is ready: %s", name, model.label, json.dumps(model.check))
+    if largest is not None and change is not None and change > largest:
+        raise BundleError(
+            f"Version {model.label} of {name} acts otherwise than what is served now by {change:.3f} of an action's range, "
+            f"as a mean over {len(changes)} recorded inputs; allowed is {largest:g}. Look at the policy, or raise "
+            "largest_change."
+        )
+
+
+def _change(model: Model, actions: list[list[float]], reference: list[list[float]]) -> float:
+    """Mean distance of two answers, in shares of each action's range."""
+    distances = [
+        abs(one - other) / (high - low)
+        for agent, row, others in zip(model.runtime.community.agents, actions, reference, strict=True)
+        for one, other, low, high in zip(row, others, agent.action_low, agent.action_high, strict=True)
+    ]
+    return float(np.mean(distances)) if distances else 0.0
+
+
+def _from_file(path: Path, model: Model) -> list[Recorded]:
+    """Inputs from a file of JSON lines, bodies for ``actions``."""
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        raise ConfigError(f"The recorded inputs in {path} can't be read ({error}).") from error
+    inputs = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            question = read_question(line, model, most=KEPT)
+            states = question.states or [None] * len(question.batch)
+            for rows, state in zip(question.batch, states, strict=True):
+                model.runtime.predict([rows], [state])
+                inputs.append(Recorded(rows, state, None))
+        except (ProblemError, FeatureError) as error:
+            raise ConfigError(f"Line {number} of the recorded inputs in {path} does not fit the policy: {error}") from error
+    return inputs

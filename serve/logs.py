@@ -1,0 +1,40 @@
+"""Logs as JSON, one object a line, each with the id of its request."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+NAME = "serve"
+
+
+class JsonLines(logging.Formatter):
+    """A record as a line of JSON: ``time``, ``level``, ``logger``, ``message``, and what ``extra={"facts": {...}}`` gave."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        content: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        content |= getattr(record, "facts", {})
+        if record.exc_info:
+            content["traceback"] = self.formatException(record.exc_info)
+        return msgspec.json.encode(content).decode()
+
+
+def log_as_json() -> None:
+    """Let this package's loggers write JSON lines to standard error, where Ray Serve collects a replica's output."""
+    logger = logging.getLogger(NAME)
+    if not any(isinstance(handler.formatter, JsonLines) for handler in logger.handlers):
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(JsonLines())
+        logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
