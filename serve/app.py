@@ -13,7 +13,7 @@ from serve.policy import PolicyServer
 from serve.settings import settings
 
 
-def build_app(args: dict[str, Any]) -> Application:
+def build_app(args: dict[str, Any], **options: Any) -> Application:
     """The application for the policies of one or several communities.
 
     Everything is read, verified and run here first. A replica that refuses its first configuration says so in its own log
@@ -21,6 +21,7 @@ def build_app(args: dict[str, Any]) -> Application:
 
     Args:
         args: see ``serve.settings.Settings``.
+        options: of the deployment, as in ``ray.serve.deployment``; a Serve config file gives them itself.
 
     Returns:
         One deployment, ``PolicyServer``. To serve other policies without a restart, change its ``user_config``.
@@ -32,6 +33,10 @@ def build_app(args: dict[str, Any]) -> Application:
     wanted = settings(args)
     PolicyApp().prepare(wanted)
     deployment = ray_serve.deployment(
-        ray_serve.ingress()(PolicyServer), name="PolicyServer", user_config=msgspec.to_builtins(wanted)
+        ray_serve.ingress()(PolicyServer),
+        name="PolicyServer",
+        user_config=msgspec.to_builtins(wanted),
+        logging_config={"enable_access_log": False},  # the application has its own, by option
+        **options,
     )
     return deployment.bind()

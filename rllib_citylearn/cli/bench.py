@@ -5,15 +5,19 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rllib_citylearn.cli.json_output import write_result
+from rllib_citylearn.cli.serve import SHIPPED
+from rllib_citylearn.errors import ConfigError
 
 if TYPE_CHECKING:
     from rllib_citylearn.algorithm.learner_benchmark import LearnerBenchmark
     from rllib_citylearn.algorithm.runner_benchmark import RunnerBenchmark
     from rllib_citylearn.datasets.source import DatasetSource
     from rllib_citylearn.simulator.benchmark import EngineBenchmark
+    from serve.benchmark import ServingBenchmark
 
 
 def add_parser(subparsers: Any) -> None:
@@ -56,6 +60,20 @@ def add_parser(subparsers: Any) -> None:
     _add_options(learner, seconds=4.0)
     learner.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where to learn (default: %(default)s)")
     learner.set_defaults(run=run_learner)
+    serve = what.add_parser(
+        "serve",
+        help="Ray Serve beside the same handler under uvicorn alone",
+        description=(
+            "Serve a policy from this machine, as `serve` does, and the same handler under uvicorn without Ray, both up all "
+            "the time; in turn, send the one and the other requests with a day's memory on 1, 8 and 64 connections. The "
+            "clients compute on the same machine."
+        ),
+    )
+    serve.add_argument("bundle", type=Path, nargs="?", default=SHIPPED, metavar="BUNDLE", help="(default: %(default)s)")
+    serve.add_argument("--seconds", type=float, default=5.0, help="time for each figure (default: %(default)s)")
+    serve.add_argument("--port", type=int, default=18431, help="the first of two free TCP ports (default: %(default)s)")
+    _add_json(serve)
+    serve.set_defaults(run=run_serve)
 
 
 def _add_options(parser: argparse.ArgumentParser, seconds: float) -> None:
@@ -67,6 +85,10 @@ def _add_options(parser: argparse.ArgumentParser, seconds: float) -> None:
         help="data set (default: %(default)s)",
     )
     parser.add_argument("--seconds", type=float, default=seconds, help="time for each figure (default: %(default)s)")
+    _add_json(parser)
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json",
         nargs="?",
@@ -111,6 +133,36 @@ def run_learner(args: argparse.Namespace) -> int:
 
     result = benchmark_learner(source.folder, cases(), device=args.device, seconds=args.seconds, say=_say)
     return _write(args, source, result, learner_table(result))
+
+
+def run_serve(args: argparse.Namespace) -> int:
+    """Measure the servers; returns the exit status."""
+    from serve.benchmark import measure
+
+    if not args.seconds > 0:
+        raise ConfigError(f"--seconds is {args.seconds}; give a number above 0.")
+    result = measure(args.bundle, args.seconds, args.port)
+    write_result(args.json, result.to_dict())
+    if args.json != "-":
+        print(serving_table(result))
+    return 0
+
+
+def serving_table(result: ServingBenchmark) -> str:
+    """The figures for a person."""
+    lines = [
+        f"{result.bundle}, {result.buildings} buildings; request {result.request_bytes:,} bytes, answer "
+        f"{result.answer_bytes:,} bytes",
+        "",
+        f"{'':10}connections  requests/s   p50 ms   p99 ms   CPU ms a request   failed",
+    ]
+    for name, speeds in (("Ray Serve", result.serve), ("uvicorn", result.uvicorn)):
+        lines += [
+            f"{name:10}{one.connections:11d}{one.requests_per_s:12,.0f}{one.p50_ms:9.2f}{one.p99_ms:9.2f}{one.cpu_ms:19.2f}"
+            f"{one.failed:9d}"
+            for one in speeds
+        ]
+    return "\n".join([*lines, "", f"{result.ratio_at_8:.2f} of uvicorn's requests a second at 8 connections"])
 
 
 def _data(args: argparse.Namespace) -> DatasetSource:

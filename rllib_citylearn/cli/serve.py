@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rllib_citylearn.errors import UserError
+import yaml
+
+from rllib_citylearn.errors import ConfigError, UserError
+
+if TYPE_CHECKING:
+    from serve.settings import Settings
 
 RUNS = Path("runs")
 
@@ -30,6 +35,20 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8000, help="port to listen at (default: %(default)s)")
+    parser.add_argument("--replicas", type=int, default=1, help="processes that answer (default: %(default)s)")
+    parser.add_argument("--tokens", type=Path, metavar="FILE", help="bearer tokens that may call, 'NAME TOKEN' a line")
+    parser.add_argument(
+        "--ingress",
+        choices=("haproxy", "python"),
+        default="haproxy",
+        help="what takes requests in: HAProxy, where Ray brings it, or Ray's own, slower proxy (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--settings",
+        type=Path,
+        metavar="YAML",
+        help="communities, versions, limits and the rest, as in the user_config of serve/config.yaml, instead of BUNDLE",
+    )
     parser.set_defaults(run=run)
 
 
@@ -37,12 +56,38 @@ def run(args: argparse.Namespace) -> int:
     """Serve until a signal arrives; returns the exit status."""
     from serve.launch import serve_locally
 
-    bundle: Path | None = args.bundle or newest_bundle(RUNS)
+    if args.replicas < 1:
+        raise ConfigError(f"--replicas is {args.replicas}; give at least 1.")
+    serve_locally(_settings(args), args.host, args.port, replicas=args.replicas, haproxy=args.ingress == "haproxy")
+    return 0
+
+
+def _settings(args: argparse.Namespace) -> Settings:
+    from serve.settings import settings
+
+    if args.settings is None:
+        return settings({"bundle": str(_bundle(args.bundle)), **_tokens(args)})
+    if args.bundle is not None:
+        raise ConfigError("Both a bundle and --settings were given; name the bundle in the settings.")
+    try:
+        content = yaml.safe_load(args.settings.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{args.settings} can't be read ({error}); name a YAML file of settings.") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{args.settings} does not hold settings by name; see the user_config in serve/config.yaml.")
+    return settings({**content, **_tokens(args)})
+
+
+def _tokens(args: argparse.Namespace) -> dict[str, str]:
+    return {} if args.tokens is None else {"tokens": str(args.tokens)}
+
+
+def _bundle(given: Path | None) -> Path:
+    bundle = given or newest_bundle(RUNS)
     if bundle is None:
         bundle = shipped_bundle(SHIPPED, RUNS)
         print(f"Nothing was trained here yet; serving {bundle}, which comes with the repository.", flush=True)
-    serve_locally(bundle, args.host, args.port)
-    return 0
+    return bundle
 
 
 def newest_bundle(runs: Path) -> Path | None:

@@ -27,6 +27,8 @@ class Encoder:
         self._constants = constants
         self._low = np.array([feature.low for feature in features])
         self._high = np.array([feature.high for feature in features])
+        slack = 1e-6 * (self._high - self._low)
+        self._least, self._most = self._low - slack, self._high + slack
         kinds = np.array([feature.encoding for feature in features])
         first = np.array([columns[0] for columns in slots], np.int64)
         self._linear: Indices = np.flatnonzero(kinds == "linear")
@@ -36,6 +38,10 @@ class Encoder:
         self._cosine_slots = first[self._periodic]
         self._sine_slots = self._cosine_slots + 1
         self._category_slots = first[self._categories]
+
+    def outside(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+        """Which raw values ``[..., V]`` lie outside their features' ranges (by more than rounding), as ``Feature.clips``."""
+        return ~((self._least <= values) & (values <= self._most))
 
     def __call__(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
         """Raw values ``[..., V]`` to encoded ones ``[..., C]``, float32 within [-1, 1]."""

@@ -231,6 +231,8 @@ class CommunityFeatures:
 
     def clipped(self, rows: Sequence[Sequence[float]]) -> list[tuple[str, str, float]]:
         """(building, feature, value) of every raw value that lies outside its feature's range."""
+        if not self._together.outside(np.fromiter(chain.from_iterable(rows), float)).any():
+            return []
         return [
             (agent.name, name, float(value))
             for agent, row in zip(self.agents, rows, strict=True)
