@@ -196,12 +196,12 @@ def test_a_memory_that_was_changed_anywhere_is_refused() -> None:
     """Every bit of the text, and every length that is shorter."""
     memory = remembered(1)
     before = memory.to_text()
-    raw = base64.urlsafe_b64decode(before)
+    raw = base64.b64decode(before)
     for place in range(len(raw) * 8):
         changed = bytearray(raw)
         changed[place // 8] ^= 1 << place % 8
         with pytest.raises(FeatureError):
-            memory.from_text(base64.urlsafe_b64encode(bytes(changed)).decode())
+            memory.from_text(base64.b64encode(bytes(changed)).decode())
     for length in range(0, len(before), 4):
         with pytest.raises(FeatureError):
             memory.from_text(before[:length])
@@ -210,9 +210,9 @@ def test_a_memory_that_was_changed_anywhere_is_refused() -> None:
 
 def forged(text: str, place: int, value: bytes) -> str:
     """The text with some bytes replaced and the checksum made to fit."""
-    body = bytearray(base64.urlsafe_b64decode(text)[:-4])
+    body = bytearray(base64.b64decode(text)[:-4])
     body[place : place + len(value)] = value
-    return base64.urlsafe_b64encode(bytes(body) + zlib.crc32(body).to_bytes(4, "little")).decode()
+    return base64.b64encode(bytes(body) + zlib.crc32(body).to_bytes(4, "little")).decode()
 
 
 def test_what_was_forged_to_fit_its_checksum_is_refused() -> None:
