@@ -9,34 +9,35 @@ from ray import serve as ray_serve
 from ray.serve import Application
 
 from serve.asgi import PolicyApp
-from serve.policy import PolicyServer
+from serve.policy import DEPLOYMENT, PolicyServer
 from serve.settings import settings
 
 
-def build_app(args: dict[str, Any], **options: Any) -> Application:
+def build_app(args: dict[str, Any]) -> Application:
     """The application for the policies of one or several communities.
 
-    Everything is read, verified and run here first. A replica that refuses its first configuration says so in its own log
-    only and is started over and over; a builder that fails is reported by ``serve status`` with the sentence.
-
     Args:
-        args: see ``serve.settings.Settings``.
-        options: of the deployment, as in ``ray.serve.deployment``; a Serve config file gives them itself.
+        args: see ``serve.settings.Settings``; empty where the Serve config file gives a ``user_config``, which can
+            be changed without new replicas. What is given here is read, verified and run first: a replica that refuses its first
+            configuration says so in its own log only and is started over and over; a builder that fails is reported by
+            ``serve status`` with the sentence.
 
     Returns:
-        One deployment, ``PolicyServer``. To serve other policies without a restart, change its ``user_config``.
+        One deployment, ``PolicyServer``.
 
     Raises:
         ConfigError: unknown, missing or wrong arguments.
         BundleError: a bundle is damaged or does not run.
     """
-    wanted = settings(args)
-    PolicyApp().prepare(wanted)
+    user_config = None
+    if args:
+        wanted = settings(args)
+        PolicyApp().prepare(wanted)
+        user_config = msgspec.to_builtins(wanted)
     deployment = ray_serve.deployment(
         ray_serve.ingress()(PolicyServer),
-        name="PolicyServer",
-        user_config=msgspec.to_builtins(wanted),
+        name=DEPLOYMENT,
+        user_config=user_config,
         logging_config={"enable_access_log": False},  # the application has its own, by option
-        **options,
     )
     return deployment.bind()

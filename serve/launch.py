@@ -11,7 +11,9 @@ import signal
 import socket
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
@@ -20,10 +22,22 @@ from typing import Any
 import msgspec
 
 from rllib_citylearn.errors import ConfigError, UserError
+from serve.asgi import PolicyApp
 from serve.haproxy import PIDS
+from serve.policy import DEPLOYMENT
 from serve.settings import Settings
 
 READY_TIMEOUT_S = 60.0
+
+_SCALING = {
+    "initial_replicas": 1,
+    "target_ongoing_requests": 4,
+    "upscale_delay_s": 2,
+    "downscale_delay_s": 10,
+    "look_back_period_s": 5,
+    "metrics_interval_s": 1,
+}
+"""How replicas follow the load: soon, for a machine whose load is seen by whoever started the server."""
 
 _RETRIES = "conn-failure empty-response"
 """What HAProxy sends to another replica: requests change nothing here, so that one which a replica took with it as it died
@@ -34,14 +48,16 @@ class _StopError(BaseException):
     """A signal asked the server to stop. Not an ``Exception``, so that no library takes it for a failure of its own."""
 
 
-def serve_locally(settings: Settings, host: str, port: int, *, replicas: int = 1, haproxy: bool = True) -> None:
-    """Serve policies from this machine until a signal arrives.
+def serve_locally(
+    read: Callable[[], Settings], host: str, port: int, *, replicas: tuple[int, int] = (1, 1), haproxy: bool = True
+) -> None:
+    """Serve policies from this machine until SIGINT or SIGTERM arrives; SIGHUP reads the settings anew and rolls to them.
 
     Args:
-        settings: what to serve.
+        read: gives the settings.
         host: address to listen at.
         port: TCP port to listen at.
-        replicas: processes that answer.
+        replicas: least and most processes that answer; between them Serve follows the load.
         haproxy: whether requests come in through HAProxy, as far as Ray brings one for this system; else through Ray's own
             proxy, which takes several times as long.
 
@@ -50,6 +66,8 @@ def serve_locally(settings: Settings, host: str, port: int, *, replicas: int = 1
         ConfigError: the address can't be listened at, or a file can't be read.
         UserError: the server did not start in time.
     """
+    settings = read()
+    PolicyApp().prepare(settings)  # whatever is wrong is said here, in a sentence, not in a replica's log
     _require_free(host, port)
     _close_ray()
     with tempfile.TemporaryDirectory(prefix="rllib-citylearn-") as folder:
@@ -58,11 +76,13 @@ def serve_locally(settings: Settings, host: str, port: int, *, replicas: int = 1
         try:
             _handle_signals()
             print(f"Starting Ray Serve for {_names(settings)} ...", flush=True)
-            _start(settings, host, port, replicas)
+            serve = _start(host, port)
+            _deploy(serve, settings, replicas)
             _wait_until_ready(host, port)
             _announce(settings, host, port)
             while True:
-                signal.pause()
+                _wait_for_hangup()
+                _roll(serve, read, replicas)
         except _StopError:
             print("Stopping ...", flush=True)
         finally:
@@ -133,18 +153,24 @@ def _handle_signals() -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
+    signal.signal(signal.SIGHUP, lambda _number, _frame: None)  # waited for; must not end the process
 
 
-def _start(settings: Settings, host: str, port: int, replicas: int) -> None:
+def _wait_for_hangup() -> None:
+    hung_up = threading.Event()
+    signal.signal(signal.SIGHUP, lambda _number, _frame: hung_up.set())
+    while not hung_up.wait(1.0):
+        pass
+
+
+def _start(host: str, port: int) -> Any:
+    """Start Ray and Ray Serve; returns Serve's client, which takes what Serve config files hold."""
     import ray
-    from ray import serve as ray_serve
+    from ray.serve._private.api import serve_start
 
-    from serve.app import build_app
-
-    app = build_app(_absolute(msgspec.to_builtins(settings)), num_replicas=replicas)
     ray.init(
         address="local",
-        num_cpus=replicas,
+        num_cpus=os.cpu_count(),
         num_gpus=0,
         include_dashboard=False,
         object_store_memory=100 * 1024**2,
@@ -153,8 +179,48 @@ def _start(settings: Settings, host: str, port: int, replicas: int) -> None:
     )
     _handle_signals()  # ray.init replaced the one for SIGTERM
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
-    ray_serve.start(proxy_location="HeadOnly", http_options={"host": host, "port": port})
-    ray_serve.run(app, name="policy", route_prefix="/")
+    return serve_start(http_options={"host": host, "port": port, "location": "HeadOnly"})
+
+
+def _deploy(serve: Any, settings: Settings, replicas: tuple[int, int]) -> None:
+    """What `serve deploy` does with a Serve config file; replicas that run already take the new settings as they are."""
+    from ray.serve.schema import ServeDeploySchema
+
+    deployment = {
+        "name": DEPLOYMENT,
+        # As many replicas as asked for, whatever this machine has: they share its cores.
+        "ray_actor_options": {"num_cpus": 0},
+        "max_ongoing_requests": 4 * settings.limits.concurrent,
+        "graceful_shutdown_wait_loop_s": 0.5,
+        "graceful_shutdown_timeout_s": 10,
+        "user_config": _absolute(msgspec.to_builtins(settings)),
+    }
+    least, most = replicas
+    deployment |= (
+        {"num_replicas": least}
+        if least == most
+        else {"autoscaling_config": {**_SCALING, "min_replicas": least, "max_replicas": most}}
+    )
+    application = {
+        "name": "policy",
+        "route_prefix": "/",
+        "import_path": "serve.app:build_app",
+        "args": {},
+        "deployments": [deployment],
+    }
+    serve.deploy_apps(ServeDeploySchema.model_validate({"applications": [application]}))
+
+
+def _roll(serve: Any, read: Callable[[], Settings], replicas: tuple[int, int]) -> None:
+    """Serve what the settings say by now, unless they can't be used."""
+    try:
+        settings = read()
+        PolicyApp().prepare(settings)
+    except UserError as error:
+        print(f"The new settings are refused, and the old ones stay: {error}", file=sys.stderr, flush=True)
+        return
+    _deploy(serve, settings, replicas)
+    print(f"Rolling to {_names(settings)}; /v1/models says when it is done.", flush=True)
 
 
 def _absolute(settings: dict[str, Any]) -> dict[str, Any]:

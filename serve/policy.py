@@ -11,6 +11,9 @@ from serve.asgi import PolicyApp
 from serve.logs import log_as_json
 from serve.settings import settings
 
+DEPLOYMENT = "PolicyServer"
+"""Name of the deployment in Serve config files."""
+
 log = logging.getLogger(__name__)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,12 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8000, help="port to listen at (default: %(default)s)")
-    parser.add_argument("--replicas", type=int, default=1, help="processes that answer (default: %(default)s)")
+    parser.add_argument(
+        "--replicas",
+        default="1",
+        metavar="N|A-B",
+        help="processes that answer, or from A to B of them with the load (default: 1)",
+    )
     parser.add_argument("--tokens", type=Path, metavar="FILE", help="bearer tokens that may call, 'NAME TOKEN' a line")
     parser.add_argument(
         "--ingress",
@@ -56,10 +62,18 @@ def run(args: argparse.Namespace) -> int:
     """Serve until a signal arrives; returns the exit status."""
     from serve.launch import serve_locally
 
-    if args.replicas < 1:
-        raise ConfigError(f"--replicas is {args.replicas}; give at least 1.")
-    serve_locally(_settings(args), args.host, args.port, replicas=args.replicas, haproxy=args.ingress == "haproxy")
+    replicas = _replicas(args.replicas)
+    serve_locally(lambda: _settings(args), args.host, args.port, replicas=replicas, haproxy=args.ingress == "haproxy")
     return 0
+
+
+def _replicas(text: str) -> tuple[int, int]:
+    """Least and most processes."""
+    found = re.fullmatch(r"(\d{1,4})(?:-(\d{1,4}))?", text)
+    least, most = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
+    if not 1 <= least <= most:
+        raise ConfigError(f"--replicas is {text!r}; give a number of at least 1, or two, such as 1-3.")
+    return least, most
 
 
 def _settings(args: argparse.Namespace) -> Settings:
