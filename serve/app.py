@@ -17,10 +17,9 @@ def build_app(args: dict[str, Any]) -> Application:
     """The application for the policies of one or several communities.
 
     Args:
-        args: see ``serve.settings.Settings``; empty where the Serve config file gives a ``user_config``, which can
-            be changed without new replicas. What is given here is read, verified and run first: a replica that refuses its first
-            configuration says so in its own log only and is started over and over; a builder that fails is reported by
-            ``serve status`` with the sentence.
+        args: see ``serve.settings.Settings``; empty where the Serve config file gives a ``user_config``, which can be
+            changed without new replicas. What is given here is read, verified and run first, and refused with a sentence
+            in ``serve status``; a replica that refuses its first ``user_config`` says so in its own log only.
 
     Returns:
         One deployment, ``PolicyServer``.

@@ -7,8 +7,6 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from rllib_citylearn.errors import ConfigError, UserError
 
 if TYPE_CHECKING:
@@ -55,15 +53,36 @@ def add_parser(subparsers: Any) -> None:
         metavar="YAML",
         help="communities, versions, limits and the rest, as in the user_config of serve/config.yaml, instead of BUNDLE",
     )
+    parser.add_argument(
+        "--check",
+        type=Path,
+        metavar="YAML",
+        help="verify settings, or a Serve config file, and all bundles in it, say what would be served, and end",
+    )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Serve until a signal arrives; returns the exit status."""
+    if args.check is not None:
+        return _check(args.check)
     from serve.launch import serve_locally
 
     replicas = _replicas(args.replicas)
     serve_locally(lambda: _settings(args), args.host, args.port, replicas=replicas, haproxy=args.ingress == "haproxy")
+    return 0
+
+
+def _check(path: Path) -> int:
+    from serve.check import check
+
+    for name, community in check(path).items():
+        for label, model in community.models.items():
+            role = "serves" if label == community.serving else "stands by"
+            if community.canary is not None and label == community.canary.version:
+                role = f"answers {community.canary.share:.0%}"
+            buildings = len(model.runtime.building_names)
+            print(f"{name}: version {label} ({model.bundle.manifest.name}, {buildings} buildings) {role}")
     return 0
 
 
@@ -77,19 +96,14 @@ def _replicas(text: str) -> tuple[int, int]:
 
 
 def _settings(args: argparse.Namespace) -> Settings:
+    from serve.check import read_yaml
     from serve.settings import settings
 
     if args.settings is None:
         return settings({"bundle": str(_bundle(args.bundle)), **_tokens(args)})
     if args.bundle is not None:
         raise ConfigError("Both a bundle and --settings were given; name the bundle in the settings.")
-    try:
-        content = yaml.safe_load(args.settings.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{args.settings} can't be read ({error}); name a YAML file of settings.") from error
-    if not isinstance(content, dict):
-        raise ConfigError(f"{args.settings} does not hold settings by name; see the user_config in serve/config.yaml.")
-    return settings({**content, **_tokens(args)})
+    return settings({**read_yaml(args.settings), **_tokens(args)})
 
 
 def _tokens(args: argparse.Namespace) -> dict[str, str]:

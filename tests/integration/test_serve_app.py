@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import subprocess
@@ -18,6 +19,8 @@ import yaml
 from rllib_citylearn.cli.serve import SHIPPED, newest_bundle, shipped_bundle
 from rllib_citylearn.errors import UserError
 from rllib_citylearn.export import PolicyRuntime, read_bundle
+from serve.processes import descendants
+from serve.settings import settings
 from tests.bundles import observations, write_small_bundle
 from tests.servers import free_port
 
@@ -72,7 +75,8 @@ def test_answers_are_the_runtimes(server: Server) -> None:
         batch = [observations(runtime.community, seed) for seed in range(3)]
         response = client.post("/predict", json={"observations": batch})
         assert response.json() == {"actions": runtime.batch_actions(batch)}
-        assert client.get("/ready").json()["sha256"] == runtime.sha256
+        (model,) = client.get("/v1/models").json()["models"]
+        assert model["sha256"] == runtime.sha256
 
 
 def test_bad_requests_are_refused_through_the_proxy_too(server: Server) -> None:
@@ -93,10 +97,10 @@ def test_the_printed_example_works(server: Server) -> None:
     if subprocess.run(["sh", "-c", "command -v curl"], capture_output=True).returncode != 0:
         pytest.skip("curl is not installed")
     text = server.output.read_text()
-    assert "'test-policy'" in text
     (example,) = [line for line in text.splitlines() if line.strip().startswith("curl")]
     result = subprocess.run(["sh", "-c", example], capture_output=True, text=True, timeout=30, check=True)
-    assert [len(row) for row in json.loads(result.stdout)["actions"]] == [1, 2, 1]
+    actions = json.loads(result.stdout)["actions"]
+    assert {name: len(row) for name, row in actions.items()} == {"Building_1": 1, "Building_2": 2, "Building_10": 1}
 
 
 def test_a_port_in_use_is_said_in_a_sentence(server: Server) -> None:
@@ -106,6 +110,55 @@ def test_a_port_in_use_is_said_in_a_sentence(server: Server) -> None:
     assert result.returncode == 2
     assert f"Port {port} of 127.0.0.1 is in use" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@linux_only
+def test_requests_come_in_through_haproxy_which_listens_on_the_loopback_address_alone(server: Server) -> None:
+    started = descendants(server.process.pid)
+    programs = {pid: Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0].rpartition(b"/")[2] for pid in started}
+    proxies = [pid for pid, program in programs.items() if program == b"haproxy"]
+    assert proxies, set(programs.values())
+    doors = [address for pid in proxies for address in listening(pid)]
+    assert f"127.0.0.1:{server.url.rpartition(':')[2]}" in doors
+    assert {address.rpartition(":")[0] for address in doors} == {"127.0.0.1"}
+    replicas = [pid for pid in started if b"ServeReplica" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    http = [address for pid in replicas for address in listening(pid) if address.endswith(":30000")]
+    assert [address.rpartition(":")[0] for address in http] == ["127.0.0.1"]
+
+
+@linux_only
+def test_ray_obeys_nobody_without_its_token(server: Server) -> None:
+    """Its own services listen on all interfaces, whatever they are told."""
+    replica = next(pid for pid in descendants(server.process.pid) if b"raylet" in Path(f"/proc/{pid}/cmdline").read_bytes())
+    environment = dict(
+        entry.split("=", 1) for entry in Path(f"/proc/{replica}/environ").read_text().split("\0") if "=" in entry
+    )
+    assert environment["RAY_AUTH_MODE"] == "token"
+    assert len(environment["RAY_AUTH_TOKEN"]) == 64
+    arguments = Path(f"/proc/{replica}/cmdline").read_bytes()
+    assert environment["RAY_AUTH_TOKEN"].encode() not in arguments, "everybody on the machine can read those"
+
+
+def listening(pid: int) -> list[str]:
+    """Addresses at which a process waits for TCP connections, as ``127.0.0.1:8000``."""
+    inodes = set()
+    for door in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            target = os.readlink(door)
+        except FileNotFoundError:
+            continue  # closed meanwhile
+        if target.startswith("socket:["):
+            inodes.add(target[8:-1])
+    found = []
+    for table, size in (("tcp", 8), ("tcp6", 32)):
+        for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A" and fields[9] in inodes:
+                address, port = fields[1].split(":")
+                raw = bytes.fromhex(address)
+                words = b"".join(raw[i : i + 4][::-1] for i in range(0, size // 2, 4))
+                found.append(f"{ipaddress.ip_address(words)}:{int(port, 16)}")
+    return found
 
 
 @linux_only
@@ -135,20 +188,6 @@ def test_sigterm_ends_it_without_leftovers(server: Server) -> None:
     assert list(server.home.iterdir()) == [], "something was written to the home folder"
 
 
-def descendants(ancestor: int) -> list[int]:
-    """Process ids of everything that ``ancestor`` started, directly or not."""
-    parents = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
-        except (FileNotFoundError, ProcessLookupError):
-            continue  # it ended meanwhile
-    found = [ancestor]
-    for pid in found:
-        found += [child for child, parent in parents.items() if parent == pid]
-    return found[1:]
-
-
 def is_alive(pid: int) -> bool:
     """Whether a process runs; one that ended and waits to be collected does not."""
     try:
@@ -164,6 +203,8 @@ def test_the_config_file_is_one_that_serve_accepts() -> None:
     schema = ServeDeploySchema.model_validate(content)
     (application,) = schema.applications
     assert application.import_path == "serve.app:build_app"
+    assert application.args == {}, "a change of args replaces replicas, a change of user_config doesn't"
+    assert settings(application.deployments[0].user_config).served
     (deployment,) = application.deployments
     assert deployment.name == "PolicyServer"
     options = deployment.autoscaling_config
