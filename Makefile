@@ -49,6 +49,7 @@ check: $(INSTALLED) ## Lint, format check and types
 
 docs: $(INSTALLED) ## Write the tables in docs/ anew from the code they describe
 	@$(BIN)/python docs/tables.py
+	@$(BIN)/python docs/grafana.py
 
 format: $(INSTALLED) ## Format the code and mend what lint can mend
 	@$(BIN)/ruff check --fix .
