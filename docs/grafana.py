@@ -23,7 +23,8 @@ _PANELS: list[tuple[str, str, str, list[tuple[str, str]]]] = [
         [
             (
                 f"{share:.0%}",
-                f"histogram_quantile({share}, sum by (le) (rate(citylearn_policy_request_seconds_bucket[$__rate_interval])))",
+                f"histogram_quantile({share}, "
+                "sum by (le) (rate(citylearn_policy_request_seconds_bucket[$__rate_interval])))",
             )
             for share in (0.5, 0.95, 0.99)
         ],
@@ -54,7 +55,7 @@ _PANELS: list[tuple[str, str, str, list[tuple[str, str]]]] = [
     (
         "What should answer",
         "percentunit",
-        "Share of the requests that a version is to answer, by the configuration. Replicas that differ show as several lines.",
+        "Share of the requests that a version is to answer, by the configuration; replicas that differ show as several lines.",
         [
             (
                 "{{community}} {{version}} {{name}} {{sha256}}",
@@ -83,7 +84,7 @@ _PANELS: list[tuple[str, str, str, list[tuple[str, str]]]] = [
     (
         "Clipped measurements",
         "short",
-        "A second, of values outside the range that the policy was trained with: a broken meter, another unit, another season.",
+        "A second, outside the range that the policy was trained with: a broken meter, another unit, another season.",
         [
             (
                 "{{building}} {{feature}}",

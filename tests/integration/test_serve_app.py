@@ -144,7 +144,7 @@ def listening(pid: int) -> list[str]:
     inodes = set()
     for door in Path(f"/proc/{pid}/fd").iterdir():
         try:
-            target = os.readlink(door)
+            target = str(door.readlink())
         except FileNotFoundError:
             continue  # closed meanwhile
         if target.startswith("socket:["):

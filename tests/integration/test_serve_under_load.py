@@ -1,4 +1,4 @@
-"""Ray Serve under load, all on the loopback address: rolls, a killed replica, replicas that come and go, more than it can take."""
+"""Ray Serve under load on the loopback address: rolls, a killed replica, replicas that come and go, more than it takes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +18,8 @@ from pathlib import Path
 import httpx
 import pytest
 import yaml
-
 from rllib_citylearn.client import PolicyClient
+
 from rllib_citylearn.export import PolicyRuntime, read_bundle
 from serve.load import Load, drive, request
 from serve.processes import descendants
@@ -102,20 +103,10 @@ def body(server: Server) -> bytes:
 def load(server: Server, connections: int, seconds: float, meanwhile: Callable[[], None]) -> Load:
     """What became of requests while something else happened, in another thread."""
     sent = request("127.0.0.1", PATH, body(server))
-    failures: list[BaseException] = []
-
-    def guarded() -> None:
-        try:
-            meanwhile()
-        except BaseException as error:  # re-raised below, in the test's own thread
-            failures.append(error)
-
-    other = threading.Thread(target=guarded)
-    other.start()
-    result = asyncio.run(drive("127.0.0.1", server.port, sent, connections, seconds))
-    other.join()
-    if failures:
-        raise failures[0]
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(meanwhile)
+        result = asyncio.run(drive("127.0.0.1", server.port, sent, connections, seconds))
+        other.result()
     return result
 
 
