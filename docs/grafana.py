@@ -55,7 +55,7 @@ _PANELS: list[tuple[str, str, str, list[tuple[str, str]]]] = [
     (
         "What should answer",
         "percentunit",
-        "Share of the requests that a version is to answer, by the configuration; replicas that differ show as several lines.",
+        "Share of the requests that a version is to answer, by the configuration; replicas that differ are several lines.",
         [
             (
                 "{{community}} {{version}} {{name}} {{sha256}}",
