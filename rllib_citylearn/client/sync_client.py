@@ -145,11 +145,14 @@ class PolicyClient(PolicyCalls):
 
     def _send(self, wanted: Send) -> Reply | Lost:
         try:
-            return within(wanted.seconds, partial(self._request, wanted))
+            return self._within(wanted.seconds, partial(self._request, wanted))
         except (TimeoutError, self._httpx.TimeoutException):
             return too_slow(wanted.seconds)
         except self._httpx.RequestError as error:
             return lost(error)
+
+    def _within(self, seconds: float, function: Callable[[], T]) -> T:
+        return within(seconds, function)
 
     def _request(self, wanted: Send) -> Reply | Lost:
         end = time.monotonic() + wanted.seconds
