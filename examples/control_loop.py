@@ -39,7 +39,6 @@ def control(client: PolicyClient, env: Any) -> list[str]:
     features = [table_names(row) for row in env.observation_names]
     settings = [table_names(row) for row in env.action_names]
     reasons = []
-    client.community()  # from here on the client knows how to rest
     simulation = simulate("fast", env)
     while not simulation.done:
         measured = {
@@ -64,8 +63,9 @@ def main() -> None:
     parser.add_argument("--data", default="citylearn_challenge_2022_phase_all", help="the data set that the policy is for")
     parser.add_argument("--hours", type=int, default=168, help="hours to simulate")
     args = parser.parse_args()
-    env = make_citylearn_env(resolve(args.data).folder, window=(0, args.hours))
     with PolicyClient(args.url, token_file=args.token_file) as client:
+        client.community()  # from here on the client knows how to rest
+        env = make_citylearn_env(resolve(args.data).folder, window=(0, args.hours))
         reasons = control(client, env)
     kpis = district_kpis(env)
     print("              no control   with the policy")

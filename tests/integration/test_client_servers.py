@@ -249,19 +249,19 @@ def no_gzip(connection: socket.socket, request: bytes) -> None:
 
 
 def silence(connection: socket.socket, request: bytes) -> None:
-    time.sleep(8.0)
+    time.sleep(30.0)
 
 
 def dripping_headers(connection: socket.socket, request: bytes) -> None:
     connection.sendall(b"HTTP/1.1 200 OK\r\nx-dots: ")
-    for _ in range(80):
+    for _ in range(300):
         connection.sendall(b".")
         time.sleep(0.1)
 
 
 def dripping_body(connection: socket.socket, request: bytes) -> None:
     connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n")
-    for _ in range(80):
+    for _ in range(300):
         connection.sendall(b" ")
         time.sleep(0.1)
 
@@ -293,26 +293,38 @@ def test_a_broken_answer_is_asked_for_again(kind: str, bad: Handler) -> None:
 @both
 @pytest.mark.parametrize("slow", [silence, dripping_headers, dripping_body], ids=lambda handler: handler.__name__)
 def test_a_slow_answer_ends_in_the_fallback_at_the_deadline(kind: str, slow: Handler) -> None:
-    with raw_server(good, slow) as (url, requests):
-        client = client_at(kind, url, timeout_s=1.5, attempt_timeout_s=1.0)
+    with raw_server(slow) as (url, requests):
+        client = client_at(kind, url, timeout_s=1.5, attempt_timeout_s=1.0, fallback=lambda _: REST)
         client.state = "before"
-        client.community()
         started = time.monotonic()
         found = client.act([[1.0], None, None])
         took = time.monotonic() - started
         client.close()
     assert (found.actions, found.fallback, client.state) == (REST, True, "before")
     assert "no whole answer within" in found.reason
-    assert 1.0 <= took < 4.0, "far below the eight seconds that the server takes"
-    assert len(requests) >= 2
+    assert 1.0 <= took < 10.0, "far below the half a minute that the server takes"
+    assert requests
 
 
 @both
 def test_one_attempt_that_hangs_does_not_take_the_whole_time(kind: str) -> None:
-    with raw_server(good, silence, good) as (url, _):
-        client = client_at(kind, url, timeout_s=20.0, attempt_timeout_s=1.0)
-        client.community()
+    with raw_server(silence, good) as (url, _):
+        client = client_at(kind, url, timeout_s=30.0, attempt_timeout_s=2.0, fallback=lambda _: None)
         found = client.act({"Building_1": {"hour": 1}})
         client.close()
     assert not found.fallback
     assert found.attempts >= 2
+
+
+def test_a_call_that_is_cancelled_leaves_the_client_as_it_was() -> None:
+    async def cancelled(url: str) -> tuple[str | None, Any]:
+        async with AsyncPolicyClient(url, timeout_s=30.0, attempt_timeout_s=30.0) as client:
+            client.state = "before"
+            await client.community()
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(client.act({"Building_1": {"hour": 1}}), 0.3)
+            return client.state, await client.act({"Building_1": {"hour": 1}})
+
+    with raw_server(good, silence, good) as (url, _):
+        state, found = asyncio.run(cancelled(url))
+    assert (state, found.actions, found.fallback) == ("before", NAMED, False)

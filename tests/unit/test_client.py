@@ -399,6 +399,15 @@ def test_no_number_is_left_to_the_server_which_names_the_place() -> None:
     assert b"NaN" in server.posts[0].content
 
 
+@both
+def test_an_answer_without_end_is_not_read_to_it(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("sync_client", "async_client"):
+        monkeypatch.setattr(f"rllib_citylearn.client.{module}.MOST_BYTES", 1000)
+    found = make(kind, Scripted(answer(state="m" * 1000)), Clock(), fallback=lambda _: None).act(OBSERVED)
+    assert found.fallback
+    assert found.reason.endswith("The last: an answer that does not end.")
+
+
 def test_a_slow_function_is_left_and_an_error_comes_through() -> None:
     import time
 
