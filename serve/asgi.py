@@ -115,7 +115,7 @@ class PolicyApp:
         self._tokens = tokens
         if self._tracer is not None and self._tracer is not tracer:
             # It may wait for its collector, which requests must not.
-            threading.Thread(target=self._tracer.close, daemon=True).start()
+            threading.Thread(target=self._tracer.close, name="close-tracer", daemon=True).start()
         self._tracer = tracer
         self._refusal = None
         self.metrics.set_communities(communities.values())
