@@ -205,7 +205,7 @@ def test_many_names_do_not_hold_the_server_up(app: PolicyApp) -> None:
     body = f'{{"observations": {{"Building_1": {{{names},"15f8f":0}}}}}}'
     started = time.perf_counter()
     assert "'15f8f' stands twice" in require_problem(post(app, ACTIONS, body), 422)["detail"]
-    assert time.perf_counter() - started < 3.0
+    assert time.perf_counter() - started < 5.0
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe", b'{"observations": "\xff"}', b"\x00" * 10, '{"\x00": 1}'.encode("utf-16")])
