@@ -95,20 +95,21 @@ class Answerer:
         self, community: ServedCommunity, model: Model, question: Question, answer: Answer, *, hints: bool
     ) -> list[tuple[str, str, float]]:
         metrics, name = self._metrics, community.name
+        serving = model.label == community.serving  # other versions may have other ranges
         metrics.answered(name, model, len(question.batch))
         clipped = []
         for rows in question.batch:
             clipped += model.runtime.clipped(rows)
             if None in rows:
                 metrics.silent(name, _unheard(model, rows))
-            metrics.drift.see(name, model.runtime.community, rows)
+            if serving:
+                metrics.drift.see(name, model.runtime.community, rows)
         if clipped:
             metrics.clipped(name, clipped)
         if answer.forgotten:
             metrics.forgotten(name, len(answer.forgotten))
         if not hints and not question.sequence:
-            state = question.states[0] if question.states else None
-            community.recorder.see(question.batch[0], state, answer.values[0])
+            community.recorder.see(question.batch[0], question.states[0] if question.states else None)
         return clipped
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import threading
 import time
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -51,6 +52,9 @@ _SAFE = {
 _PAGE_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; frame-ancestors 'none'"
 )
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "CONNECT", "TRACE"})
+"""Methods that logs and spans name; clients may invent others without end."""
 
 log = logging.getLogger(__name__)
 
@@ -109,6 +113,9 @@ class PolicyApp:
         self._communities = communities
         self._answerer = Answerer(self.metrics, settings.limits.batch)
         self._tokens = tokens
+        if self._tracer is not None and self._tracer is not tracer:
+            # It may wait for its collector, which requests must not.
+            threading.Thread(target=self._tracer.close, name="close-tracer", daemon=True).start()
         self._tracer = tracer
         self._refusal = None
         self.metrics.set_communities(communities.values())
@@ -134,7 +141,9 @@ class PolicyApp:
         given = headers_of(scope)
         identity = request_id(given)
         pattern = routes.pattern_of(path)
-        span = None if self._tracer is None else self._tracer.start(method, pattern, given, identity)
+        tracer = self._tracer  # another may take its place meanwhile
+        shown_method = method if method in _METHODS else "other"
+        span = None if tracer is None else tracer.start(shown_method, pattern, given, identity)
         self._in_progress += 1
         self.metrics.begin()
         status = 0
@@ -147,17 +156,21 @@ class PolicyApp:
         except ProblemError as problem:
             status, content_type, body, headers = problem.status, PROBLEM, problem.body(identity), problem.headers
         except Exception:
-            log.exception("a request failed", extra={"facts": {"request": identity, "method": method, "path": pattern}})
+            log.exception(
+                "a request failed", extra={"facts": {"request": identity, "method": shown_method, "path": pattern}}
+            )
             failure = ProblemError(HTTPStatus.INTERNAL_SERVER_ERROR, "The server failed; its log says why. Try again later.")
             status, content_type, body = failure.status, PROBLEM, failure.body(identity)
         finally:
             self._in_progress -= 1
             timed = time.perf_counter() - started if method == "POST" else None
             self.metrics.end(pattern, int(status), timed)
-            if span is not None and self._tracer is not None:
-                self._tracer.end(span, int(status))
-            self._log(identity, method, pattern, int(status), started)
-        headers |= _SAFE | {"content-type": content_type, "content-length": str(len(body)), "x-request-id": identity}
+            if span is not None and tracer is not None:
+                tracer.end(span, int(status))
+            self._log(identity, shown_method, pattern, int(status), started)
+        headers |= _SAFE | {"x-request-id": identity}
+        if status != HTTPStatus.NO_CONTENT:  # which has none of these
+            headers |= {"content-type": content_type, "content-length": str(len(body))}
         if content_type == HTML:
             headers["content-security-policy"] = _PAGE_POLICY
         headers |= self._cors(given)
@@ -179,8 +192,10 @@ class PolicyApp:
 
     def _cors(self, given: Headers) -> dict[str, str]:
         origin, allowed = given.get("origin"), self._settings.cors_origins
-        if origin is None or not ("*" in allowed or origin in allowed):
+        if not allowed:
             return {}
+        if origin is None or not ("*" in allowed or origin in allowed):
+            return {"vary": "origin"}
         return {
             "access-control-allow-origin": origin,
             "access-control-expose-headers": "x-request-id, retry-after",
@@ -310,10 +325,8 @@ def _busy(detail: str) -> ProblemError:
 
 def _preflight(path: str) -> ProblemError:
     """A browser asks what it may send; there is nothing to say but the headers."""
-    pattern = routes.pattern_of(path)
-    methods = sorted({method for route in routes.ALL if route.pattern == pattern for method in route.methods})
     headers = {
-        "access-control-allow-methods": ", ".join(methods),
+        "access-control-allow-methods": ", ".join(routes.find(path).route.methods),
         "access-control-allow-headers": "authorization, content-type, x-request-id, x-deadline",
         "access-control-max-age": "600",
     }

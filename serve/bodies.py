@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -166,8 +167,7 @@ def _require_no_name_twice(body: bytes) -> None:
     def pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
         content = dict(found)
         if len(content) != len(found):
-            names = [name for name, _ in found]
-            twice = next(name for name in names if names.count(name) > 1)
+            ((twice, _),) = Counter(name for name, _ in found).most_common(1)
             raise FeatureError(f"The name {shown(twice)} stands twice in an object; send each building and feature once.")
         return content
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import numpy.typing as npt
 from prometheus_client import CollectorRegistry, Gauge
@@ -46,8 +48,14 @@ class Drift:
             positions = self._communities[name] = _Positions(community)
         positions.see(rows)
 
+    def keep(self, names: Collection[str]) -> None:
+        """Forget all other communities: they are served no longer."""
+        self._communities = {name: positions for name, positions in self._communities.items() if name in names}
+
     def publish(self) -> None:
         """Write the means to the gauges."""
+        self._mean.clear()
+        self._deviation.clear()
         for name, positions in self._communities.items():
             for feature, mean, deviation in positions.moments():
                 self._mean.labels(name, feature).set(mean)

@@ -41,51 +41,61 @@ def _load(name: str, wanted: Community, before: ServedCommunity | None) -> Serve
     known = {model.bundle.sha256: model for model in before.models.values()} if before is not None else {}
     models = {label: load(label, folder, known) for label, folder in wanted.versions.items()}
     require_same_community(name, models)
+    if before is not None and not _alike(before, models):
+        before = None  # other buildings: there is nothing to compare with
     now = None if before is None else before.models[before.serving]
-    recorder = before.recorder if before is not None and _alike(before, models) else Recorder()
-    inputs = _from_file(Path(wanted.recorded), models[wanted.serving]) if wanted.recorded is not None else []
-    inputs += list(recorder)
+    recorder = Recorder() if before is None else before.recorder
+    inputs = [*_from_file(wanted.recorded, models[wanted.serving]), *recorder][-2 * KEPT :]
     for label in {wanted.serving, *([wanted.canary.version] if wanted.canary is not None else [])}:
         model = models[label]
         if now is None or model.bundle.sha256 != now.bundle.sha256:
-            _check(name, model, now, inputs, wanted.largest_change)
+            model.check = _check(name, model, now, inputs, wanted.largest_change)
     return ServedCommunity(name, models, wanted.serving, wanted.canary, recorder)
 
 
 def _alike(before: ServedCommunity, models: Mapping[str, Model]) -> bool:
     """Whether inputs that were recorded fit the new policies too."""
     try:
-        require_same_community(before.name, {"before": before.models[before.serving], **models})
+        require_same_community(before.name, {"": before.models[before.serving], **models})
     except BundleError:
         return False
     return True
 
 
-def _check(name: str, model: Model, now: Model | None, inputs: list[Recorded], largest: float | None) -> None:
+def _check(
+    name: str, model: Model, now: Model | None, inputs: list[Recorded], largest: float | None
+) -> dict[str, float | int | None]:
     """Run a policy that is about to answer, and compare it with the one that answers now."""
+    # Policies are for one thread at a time, and the event loop's may be at work with these two.
+    model, served = _copy(model), None if now is None else _copy(now)
     times = []
     for _ in range(_WARM):
         started = time.perf_counter()
         model.runtime.actions(model.runtime.example())
         times.append(time.perf_counter() - started)
-    changes = []
-    served = None if now is None else Model(now.label, now.bundle)  # the one at work is another thread's
-    for one in inputs[-2 * KEPT :]:
-        actions = model.runtime.predict([one.rows], [one.state]).values[0]
-        reference = one.actions
-        if reference is None and served is not None:
-            reference = served.runtime.predict([one.rows], [one.state]).values[0]
-        if reference is not None:
-            changes.append(_change(model, actions, reference))
+    changes: list[float] = []
+    if served is not None:
+        changes = [_change(model, _answer(model, one), _answer(served, one)) for one in inputs]
     change = float(np.mean(changes)) if changes else None
-    model.check = {"median_run_ms": 1e3 * float(np.median(times)), "recorded_inputs": len(inputs), "mean_change": change}
-    log.info("%s: version %s is ready: %s", name, model.label, json.dumps(model.check))
     if largest is not None and change is not None and change > largest:
         raise BundleError(
             f"Version {model.label} of {name} acts otherwise than what is served now by {change:.3f} of an action's range, "
             f"as a mean over {len(changes)} recorded inputs; allowed is {largest:g}. Look at the policy, or raise "
             "largest_change."
         )
+    check = {"median_run_ms": 1e3 * float(np.median(times)), "recorded_inputs": len(inputs), "mean_change": change}
+    log.info("%s: version %s is ready: %s", name, model.label, json.dumps(check))
+    return check
+
+
+def _copy(model: Model) -> Model:
+    return Model(model.label, model.bundle)
+
+
+def _answer(model: Model, one: Recorded) -> list[list[float]]:
+    """A policy's actions; one of two versions may have a memory, and the other none."""
+    state = one.state if model.runtime.community.memory else None
+    return model.runtime.predict([one.rows], [state]).values[0]
 
 
 def _change(model: Model, actions: list[list[float]], reference: list[list[float]]) -> float:
@@ -98,10 +108,13 @@ def _change(model: Model, actions: list[list[float]], reference: list[list[float
     return float(np.mean(distances)) if distances else 0.0
 
 
-def _from_file(path: Path, model: Model) -> list[Recorded]:
+def _from_file(path: str | None, model: Model) -> list[Recorded]:
     """Inputs from a file of JSON lines, bodies for ``actions``."""
+    if path is None:
+        return []
+    model = _copy(model)
     try:
-        lines = path.read_bytes().splitlines()
+        lines = Path(path).read_bytes().splitlines()
     except OSError as error:
         raise ConfigError(f"The recorded inputs in {path} can't be read ({error}).") from error
     inputs = []
@@ -110,10 +123,12 @@ def _from_file(path: Path, model: Model) -> list[Recorded]:
             continue
         try:
             question = read_question(line, model, most=KEPT)
-            states = question.states or [None] * len(question.batch)
-            for rows, state in zip(question.batch, states, strict=True):
-                model.runtime.predict([rows], [state])
-                inputs.append(Recorded(rows, state, None))
+            state = None
+            for index, rows in enumerate(question.batch):
+                if index == 0 or not question.sequence:
+                    state = question.states[index] if question.states else None
+                inputs.append(Recorded(rows, state))
+                state = next(iter(model.runtime.predict([rows], [state]).states), None)
         except (ProblemError, FeatureError) as error:
             raise ConfigError(f"Line {number} of the recorded inputs in {path} does not fit the policy: {error}") from error
     return inputs

@@ -119,6 +119,8 @@ class Metrics:
     def set_communities(self, communities: Iterable[ServedCommunity]) -> None:
         """Others are served from now on."""
         self._model.clear()
+        communities = list(communities)
+        self._drift.keep([community.name for community in communities])
         for community in communities:
             canary = community.canary
             for label, model in community.models.items():

@@ -136,8 +136,8 @@ _PROBLEMS = {
     "503": "No policy is loaded yet, or too many requests are in progress; Retry-After says when to try again.",
     "504": "The request's deadline is past.",
 }
-_ANYWHERE = ("400", "401", "404", "405", "429", "500", "503")
-_WITH_BODY = ("408", "413", "415", "422", "504")
+_ANYWHERE = ("405", "500")
+_WITH_BODY = ("400", "401", "404", "408", "413", "415", "422", "429", "503", "504")
 
 
 def _problem(status: str) -> dict[str, Any]:
@@ -190,10 +190,18 @@ def _get(route: Route, path: str, summary: str, media: str = "application/json")
         "parameters": _parameters(path),
         "responses": {
             "200": {"description": summary, "content": {media: {"schema": schema}}},
-            **{status: _problem(status) for status in _ANYWHERE if status not in ("400", "429")},
+            **{status: _problem(status) for status in sorted((*_ANYWHERE, *_of_get(route)))},
         },
     }
     return {"get": operation | ({"security": []} if route.open else {})}
+
+
+def _of_get(route: Route) -> tuple[str, ...]:
+    """Problems of a route that takes no body."""
+    about_server = route in (routes.HEALTH, routes.METRICS, routes.OPENAPI, routes.DOCS, routes.PAGE)
+    names_community = "{" in route.pattern or route is routes.EXAMPLE
+    problems = {"401": not route.open, "404": names_community, "503": not about_server}
+    return tuple(status for status, possible in problems.items() if possible)
 
 
 def _versions(route: Route) -> tuple[str, str]:

@@ -13,6 +13,10 @@ _BURST_S = 2.0
 """A caller that was silent may send what belongs to so many seconds at once."""
 
 
+_ROUNDING = 1e-6
+"""What sums of fractions may lack of a whole request: who waited as told is let through."""
+
+
 class Rates:
     """How much each caller may still send.
 
@@ -36,7 +40,7 @@ class Rates:
         now = self._clock()
         left, then = self._left.get(caller, (self._most, now))
         left = min(self._most, left + (now - then) * self._rate)
-        if left < 1.0:
+        if left < 1.0 - _ROUNDING:
             self._left[caller] = (left, now)
             wait = math.ceil((1.0 - left) / self._rate)
             raise ProblemError(

@@ -17,17 +17,15 @@ _EVERY = 16
 
 @dataclass(frozen=True)
 class Recorded:
-    """One input of a community and what was answered.
+    """One input of a community.
 
     Attributes:
         rows: N rows of observations.
         state: what came with them; None was a beginning.
-        actions: N lists, in CityLearn's units; None where the input comes from a file and has none.
     """
 
     rows: Rows
     state: str | None
-    actions: list[list[float]] | None
 
 
 class Recorder:
@@ -37,10 +35,10 @@ class Recorder:
         self._kept: deque[Recorded] = deque(maxlen=KEPT)
         self._seen = 0
 
-    def see(self, rows: Rows, state: str | None, actions: list[list[float]]) -> None:
+    def see(self, rows: Rows, state: str | None) -> None:
         """One observation was answered; it is kept if it is its turn."""
         if self._seen % _EVERY == 0:
-            self._kept.append(Recorded(rows, state, actions))
+            self._kept.append(Recorded(rows, state))
         self._seen += 1
 
     def __iter__(self) -> Iterator[Recorded]:

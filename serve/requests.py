@@ -85,29 +85,19 @@ async def read_body(headers: Headers, receive: Receive, limits: Limits) -> bytes
     length = headers.get("content-length", "")
     if length.isdecimal() and int(length[:18]) > limits.body_bytes:
         raise _too_large(limits)
-    message = await _first(receive, limits)
-    body = message.get("body", b"")
-    if not message.get("more_body", False) and len(body) <= limits.body_bytes:
-        return bytes(body)
-    parts = bytearray(body)
+    parts = bytearray()
+    more = True
     try:
         async with asyncio.timeout(limits.body_seconds):
-            while message.get("more_body", False) and len(parts) <= limits.body_bytes:
+            while more and len(parts) <= limits.body_bytes:
                 message = _still_there(await receive())
                 parts += message.get("body", b"")
+                more = message.get("more_body", False)
     except TimeoutError as error:
         raise _too_slow(limits) from error
     if len(parts) > limits.body_bytes:
         raise _too_large(limits)
     return bytes(parts)
-
-
-async def _first(receive: Receive, limits: Limits) -> MutableMapping[str, Any]:
-    try:
-        async with asyncio.timeout(limits.body_seconds):
-            return _still_there(await receive())
-    except TimeoutError as error:
-        raise _too_slow(limits) from error
 
 
 def _still_there(message: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from http import HTTPStatus
 from typing import NamedTuple
-from urllib.parse import unquote
 
 from serve.problems import ProblemError
 
@@ -77,13 +76,22 @@ def match(path: str, method: str) -> Match:
     Raises:
         ProblemError: 404 for an unknown path, 405 for a method that the route does not take.
     """
-    route = _FIXED.get(path)
-    found = Match(route) if route is not None else _with_parts(path)
+    found = find(path)
     if method not in found.route.methods:
         allowed = ", ".join(found.route.methods)
         detail = f"{found.route.pattern} does not take the method {ascii(method)[1:-1][:20]}; use {allowed}."
         raise ProblemError(HTTPStatus.METHOD_NOT_ALLOWED, detail, {"allow": allowed})
     return found
+
+
+def find(path: str) -> Match:
+    """The route of a path, whatever the method.
+
+    Raises:
+        ProblemError: 404 for an unknown path.
+    """
+    route = _FIXED.get(path)
+    return Match(route) if route is not None else _with_parts(path)
 
 
 def pattern_of(path: str) -> str:
@@ -96,6 +104,6 @@ def pattern_of(path: str) -> str:
 def _with_parts(path: str) -> Match:
     for pattern, route in _WITH_PARTS:
         if (found := pattern.fullmatch(path)) is not None:
-            community, version, *rest = (None if part is None else unquote(part) for part in found.groups())
-            return Match(route, community or "", version, (rest[0] or "") if rest else "")
+            community, version, *rest = found.groups()  # ASGI's paths are decoded already
+            return Match(route, community, version, *rest)
     raise ProblemError(HTTPStatus.NOT_FOUND, "There is nothing at this path; /docs describes what there is.")

@@ -135,6 +135,10 @@ def _checks(settings: Settings) -> dict[str, bool]:
         "'metrics_need_token' asks for tokens, but 'tokens' names no file of them": not settings.metrics_need_token
         or settings.tokens is not None,
     }
+    if settings.traces is not None:
+        checks[f"'traces' is {settings.traces!a}; give a URL such as http://collector:4318/v1/traces"] = (
+            re.fullmatch(r"https?://[!-~]+", settings.traces) is not None
+        )
     for origin in settings.cors_origins:
         checks[f"'cors_origins' has {origin!a}; give origins such as https://example.org, or *"] = (
             origin == "*" or re.fullmatch(r"https?://[A-Za-z0-9.:\[\]-]+", origin) is not None

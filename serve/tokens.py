@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 import time
 from http import HTTPStatus
 from pathlib import Path
@@ -14,6 +15,8 @@ from serve.problems import ProblemError
 _LOOK_EVERY_S = 5.0
 
 _SHORTEST = 16
+
+log = logging.getLogger(__name__)
 
 
 class Tokens:
@@ -44,7 +47,7 @@ class Tokens:
         scheme, _, token = (header or "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise _unauthorized("The request has no bearer token; send 'authorization: Bearer TOKEN'.", "")
-        digest = hashlib.sha256(token.strip().encode("utf-8", "surrogateescape")).digest()
+        digest = hashlib.sha256(token.strip().encode("latin-1")).digest()  # the bytes that came
         found = [name for name, known in self._digests.items() if hmac.compare_digest(known, digest)]
         if not found:
             raise _unauthorized("The bearer token is not one that this server knows.", ', error="invalid_token"')
@@ -57,8 +60,8 @@ class Tokens:
         try:
             if self._stamped() != self._stamp:
                 self._digests = self._read()
-        except (OSError, ConfigError):
-            return  # as a secret is being renewed its file may be away for a moment
+        except (OSError, ConfigError) as error:  # as a secret is being renewed its file may be away for a moment
+            log.warning("the tokens stay as they were: %s", error)
 
     def _stamped(self) -> tuple[int, int]:
         status = self._path.stat()
@@ -67,7 +70,7 @@ class Tokens:
     def _read(self) -> dict[str, bytes]:
         try:
             stamp = self._stamped()
-            lines = self._path.read_text().splitlines()
+            lines = self._path.read_text("utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"The tokens in {self._path} can't be read ({error}).") from error
         digests: dict[str, bytes] = {}
@@ -75,11 +78,11 @@ class Tokens:
             parts = line.split()
             if not parts or line.lstrip().startswith("#"):
                 continue
-            # Never the line itself: it may hold a token.
+            # Never a part of the line: either may be the token.
             if len(parts) != 2 or parts[0] in digests:
                 raise ConfigError(f"Line {number} of {self._path} is not 'NAME TOKEN' with a name of its own.")
             if len(parts[1]) < _SHORTEST:
-                raise ConfigError(f"The token of {parts[0]} in {self._path} is shorter than {_SHORTEST} characters.")
+                raise ConfigError(f"The token in line {number} of {self._path} is shorter than {_SHORTEST} characters.")
             digests[parts[0]] = hashlib.sha256(parts[1].encode()).digest()
         if not digests:
             raise ConfigError(f"{self._path} holds no token; write 'NAME TOKEN' lines, or leave 'tokens' out.")

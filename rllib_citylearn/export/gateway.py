@@ -21,6 +21,10 @@ from rllib_citylearn.export.inference import Inference
 from rllib_citylearn.export.rows import check_row, is_finite_number, shown
 from rllib_citylearn.export.runtime import within_limits
 
+LARGEST_HINT = 1e6
+"""Largest absolute number in a hint; trained coordinators stay far below, and networks can't compute with numbers without
+end."""
+
 
 class BuildingRuntime:
     """One building's actor, for one thread at a time.
@@ -91,6 +95,10 @@ class BuildingRuntime:
         if not isinstance(hint, (list, tuple, np.ndarray)) or len(hint) != size or not all(map(is_finite_number, hint)):
             raise FeatureError(
                 f"hint is {shown(hint)}; expected {size} numbers, as the coordinator gave them, or null to act without."
+            )
+        if any(abs(number) > LARGEST_HINT for number in hint):
+            raise FeatureError(
+                f"hint has a number beyond {LARGEST_HINT:g}; send what the coordinator gave, or null to act without."
             )
         return np.asarray(hint, np.float32)[None, None]
 
