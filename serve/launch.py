@@ -31,7 +31,7 @@ READY_TIMEOUT_S = 60.0
 
 _SCALING = {
     "initial_replicas": 1,
-    "target_ongoing_requests": 4,
+    "policy": {"policy_function": "serve.autoscaling:BusyReplicas"},
     "upscale_delay_s": 2,
     "downscale_delay_s": 10,
     "look_back_period_s": 5,

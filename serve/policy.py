@@ -8,6 +8,7 @@ from typing import Any
 
 from rllib_citylearn.errors import UserError
 from serve.asgi import PolicyApp
+from serve.autoscaling import BUSY, BusyThread
 from serve.logs import log_as_json
 from serve.settings import settings
 
@@ -23,10 +24,18 @@ class PolicyServer:
     def __init__(self) -> None:
         log_as_json()
         self._app = PolicyApp()
+        self._busy: BusyThread | None = None
 
     def __serve_build_asgi_app__(self) -> PolicyApp:
         """The ASGI application that gets this replica's requests."""
         return self._app
+
+    async def record_autoscaling_stats(self) -> dict[str, float]:
+        """What ``serve.autoscaling.BusyReplicas`` goes by; asked now and then, on the event loop that answers requests."""
+        if self._busy is None:
+            self._busy = BusyThread()
+            return {BUSY: 0.0}
+        return {BUSY: self._busy.share()}
 
     async def reconfigure(self, user_config: Any) -> None:
         """Serve what ``user_config`` asks for.

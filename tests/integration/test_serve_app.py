@@ -19,6 +19,7 @@ import yaml
 from rllib_citylearn.cli.serve import SHIPPED, newest_bundle, shipped_bundle
 from rllib_citylearn.errors import UserError
 from rllib_citylearn.export import PolicyRuntime, read_bundle
+from serve.autoscaling import BusyReplicas
 from serve.processes import descendants
 from serve.settings import settings
 from tests.bundles import observations, write_small_bundle
@@ -197,6 +198,7 @@ def is_alive(pid: int) -> bool:
 
 
 def test_the_config_file_is_one_that_serve_accepts() -> None:
+    from ray.serve.config import AutoscalingConfig
     from ray.serve.schema import ServeDeploySchema
 
     content = yaml.safe_load((ROOT / "serve" / "config.yaml").read_text())
@@ -207,8 +209,11 @@ def test_the_config_file_is_one_that_serve_accepts() -> None:
     assert settings(application.deployments[0].user_config).served
     (deployment,) = application.deployments
     assert deployment.name == "PolicyServer"
-    options = deployment.autoscaling_config
-    assert 1 < options["target_ongoing_requests"] < deployment.max_ongoing_requests
+    limits = settings(deployment.user_config).limits
+    assert limits.concurrent < deployment.max_ongoing_requests, "or else Serve refuses first, without Retry-After"
+    policy = AutoscalingConfig(**deployment.autoscaling_config).policy
+    assert policy.policy_function == "serve.autoscaling:BusyReplicas"
+    BusyReplicas(**policy.policy_kwargs)
 
 
 def test_the_application_is_built_without_torch_or_citylearn(tmp_path: Path) -> None:

@@ -1,0 +1,70 @@
+"""How many replicas there should be: as many as keep each of them busy for some share of the time.
+
+Ray Serve's own policy counts requests that are being answered. Here each takes a millisecond of one thread, and those that wait
+for it wait in its socket, where nobody counts them: a replica that can take no more counts one or two. Replicas say how
+busy they are instead, and ``target_ongoing_requests`` has no effect.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rllib_citylearn.errors import ConfigError
+
+if TYPE_CHECKING:
+    from ray.serve.config import AutoscalingContext
+
+BUSY = "busy"
+"""Name under which a replica says how busy it is."""
+
+
+class BusyThread:
+    """Measures for what share of the time the calling thread computes, or would if it got a core."""
+
+    def __init__(self) -> None:
+        self._before = (time.monotonic(), self._runnable())
+
+    def share(self) -> float:
+        """Since the last call, within [0, 1]."""
+        now = (time.monotonic(), self._runnable())
+        (then, ran), self._before = self._before, now
+        return min(max((now[1] - ran) / max(now[0] - then, 1e-6), 0.0), 1.0)
+
+    @staticmethod
+    def _runnable() -> float:
+        """Seconds that the thread has run or waited for a core."""
+        try:
+            ran, waited, _ = Path("/proc/thread-self/schedstat").read_text().split()
+        except (OSError, ValueError):
+            return time.thread_time()  # not Linux: what it waited is not known
+        return 1e-9 * (int(ran) + int(waited))
+
+
+class BusyReplicas:
+    """An autoscaling policy for Serve config files, ``policy_function: serve.autoscaling:BusyReplicas``.
+
+    Delays and bounds of ``autoscaling_config`` apply as they do to Serve's own.
+
+    Args:
+        target: share of the time that each replica should be busy, within (0, 1).
+
+    Raises:
+        ConfigError: another target.
+    """
+
+    def __init__(self, target: float = 0.6) -> None:
+        if not 0.0 < target < 1.0:
+            raise ConfigError(f"The autoscaling policy's 'target' is {target}; give a share within (0, 1).")
+        self._target = target
+
+    def __call__(self, context: AutoscalingContext) -> tuple[int, dict[str, Any]]:
+        """The number of replicas that would be busy for the target's share of the time with the work that there is."""
+        busy = (context.aggregated_metrics or {}).get(BUSY, {})
+        if not busy:
+            return max(context.target_num_replicas, 1), {}
+        # Those that have said nothing yet are counted as the others are.
+        work = sum(busy.values()) / len(busy) * max(context.current_num_replicas, 1)
+        return max(math.ceil(work / self._target - 1e-6), 1), {}
