@@ -282,7 +282,8 @@ class PolicyApp:
             names = ", ".join(self._communities)
             raise ProblemError(HTTPStatus.NOT_FOUND, f"There is no such community; there are {names}.")
         if found.version is None:
-            return community, community.choose()
+            # Only answers to observations are shared with a canary.
+            return community, community.choose() if "POST" in found.route.methods else community.models[community.serving]
         if found.version not in community.models:
             labels = ", ".join(community.models)
             raise ProblemError(HTTPStatus.NOT_FOUND, f"{community.name} has no such version; there are {labels}.")

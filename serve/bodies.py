@@ -154,11 +154,8 @@ def _states(document: dict[str, Any], count: int, nested: bool) -> list[Any] | N
 
 def _is_batch(observations: list[Any]) -> bool:
     """A batch has lists where single observations have numbers. The first that decides does, so errors name a place."""
-    for rows in observations:
-        if isinstance(rows, list) and rows:
-            inner = next((entry for entry in rows if entry is not None), None)
-            return isinstance(inner, list)
-    return False
+    entries = (entry for rows in observations if isinstance(rows, list) for entry in rows if entry is not None)
+    return isinstance(next(entries, None), list)
 
 
 def _require_no_name_twice(body: bytes) -> None:

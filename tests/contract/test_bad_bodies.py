@@ -61,6 +61,12 @@ BAD: dict[str, tuple[Callable[[list[Any]], str], int, list[str]]] = {
         ["observations[1][2][0]", "Building_10", "hour", "'cold'"],
     ),
     "a batch that is not one throughout": (lambda r: json.dumps({"observations": [r, 3]}), 422, ["observations[1]", "is 3"]),
+    "a batch that begins with nobody": (
+        lambda r: json.dumps({"observations": [[None] * 3, r]}),
+        422,
+        ["observations[0] has no building's measurements"],
+    ),
+    "a row of nulls": (body_with((0,), "[null, null, 1, 1]"), 422, ["observations[0][0]", "Building_1, hour", "null"]),
     "deeper nesting": (lambda r: json.dumps({"observations": [[r]]}), 422, ["observations[0]", "1 rows", "expected 3"]),
     "no field": (lambda _: "{}", 422, ["no field 'observations'"]),
     "a misspelt field": (lambda r: json.dumps({"observation": r}), 422, ["no field 'observations'"]),

@@ -127,9 +127,10 @@ def test_the_state_of_another_building_begins_afresh_and_is_said(bundles: Path, 
         answer(app, own("Building_1"), observation=first)["state"],
         answer(app, ACTIONS, observations=remembering.example())["state"],
     ]
-    afresh = answer(app, own("Building_2"), observation=second, hint=[0, 0, 0])
+    hint = [1.0, -0.5, 0.25]
+    afresh = answer(app, own("Building_2"), observation=second, hint=hint)
     for state in foreign:
-        content = answer(app, own("Building_2"), observation=second, hint=[0, 0, 0], state=state)
+        content = answer(app, own("Building_2"), observation=second, hint=hint, state=state)
         assert "another building or policy" in content.pop("degraded")["Building_2"]
         assert content == afresh
     for state in ("x", 3, [afresh["state"]], afresh["state"][:-4]):

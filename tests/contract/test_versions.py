@@ -118,6 +118,17 @@ def test_a_canary_answers_over_http_and_says_so(bundles: Path) -> None:
     assert pinned == {"v1"}
 
 
+def test_looking_at_a_community_takes_no_turn_of_its_canary(bundles: Path) -> None:
+    app = app_of(with_canary(bundles, 0.5))
+    rows = observations(small_community(), 0)
+    versions = []
+    for _ in range(6):
+        assert ask(app, "GET", A).json()["model"]["version"] == "v1"
+        assert ask(app, "GET", f"{A}/example").status_code == 200
+        versions.append(answer(app, f"{A}/actions", observations=rows)["model"]["version"])
+    assert versions == ["v1", "v2"] * 3
+
+
 def test_rolling_forward_and_back(bundles: Path) -> None:
     app = app_of(two(bundles))
     rows = observations(small_community(), 0)
