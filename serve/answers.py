@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
+from rllib_citylearn.env.thermostats import DEVICES
 from rllib_citylearn.errors import FeatureError
 from rllib_citylearn.export.runtime import Answer
 from serve.bodies import OwnQuestion, Question, read_own_question, read_question
@@ -87,7 +89,9 @@ class Answerer:
                 if question.sequence:
                     raise FeatureError("sequence is for actions; ask for the hints of one hour after the other.")
                 return model.runtime.hints(question.batch, question.states)
-            return model.runtime.predict(question.batch, question.states, sequence=question.sequence)
+            return _left_alone(
+                model, question, model.runtime.predict(question.batch, question.states, sequence=question.sequence)
+            )
         except FeatureError as error:
             raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
 
@@ -125,6 +129,20 @@ def _own(model: Model, building: str, question: OwnQuestion) -> tuple[list[float
             return (*runtime.act(question.row, question.hint, None), True)
     except FeatureError as error:
         raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
+
+
+def _left_alone(model: Model, question: Question, answer: Answer) -> Answer:
+    """The same, with null for heating and cooling devices of silent buildings: zero would switch them off."""
+    if not any(None in rows for rows in question.batch):
+        return answer
+    values: list[list[Any]] = [
+        [
+            [None if row is None and name in DEVICES else value for name, value in zip(agent.actions, actions, strict=True)]
+            for agent, row, actions in zip(model.runtime.community.agents, rows, given, strict=True)
+        ]
+        for rows, given in zip(question.batch, answer.values, strict=True)
+    ]
+    return replace(answer, values=values)
 
 
 def _has_hints(model: Model) -> bool:

@@ -216,9 +216,9 @@ class PolicyApp:
             return JSON, msgspec.json.encode(self._about_models(found))
         if self._in_progress > self._settings.limits.concurrent:
             raise _busy(f"{self._settings.limits.concurrent} requests are in progress; try again in a second.")
+        require_time(given)
         if self._rates is not None:
             self._rates.take(caller)
-        require_time(given)
         require_json(given)
         body = await read_body(given, receive, self._settings.limits)
         require_time(given)
@@ -245,7 +245,9 @@ class PolicyApp:
 
     def _about_models(self, found: Match) -> Any:
         if found.route is routes.READY:
-            return {"status": "ready", "communities": sorted(self._communities)} | self._refused()
+            # Open to everybody: that something was refused, not which file it was.
+            refused = {} if self._refusal is None else {"refused_configuration": True}
+            return {"status": "ready", "communities": sorted(self._communities)} | refused
         if found.route is routes.COMMUNITIES:
             return {"communities": [_summary(community) for community in self._communities.values()]}
         if found.route is routes.MODELS:

@@ -1,8 +1,8 @@
 """How many replicas there should be: as many as keep each of them busy for some share of the time.
 
-Ray Serve's own policy counts requests that are being answered. Here each takes a millisecond of one thread, and those that wait
-for it wait in its socket, where nobody counts them: a replica that can take no more counts one or two. Replicas say how
-busy they are instead, and ``target_ongoing_requests`` has no effect.
+Ray Serve's own policy counts requests that are being answered. Here each takes a millisecond of one thread, and those that
+wait for it wait in its socket, where nobody counts them: a replica that can take no more counts one or two. So replicas say
+how busy they are instead, and ``target_ongoing_requests`` has no effect.
 """
 
 from __future__ import annotations

@@ -48,17 +48,20 @@ def request(host: str, path: str, body: bytes, token: str | None = None) -> byte
     return f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
 
 
-async def drive(host: str, port: int, sent: bytes, connections: int, seconds: float) -> Load:
-    """Send one request after the other on each of some connections, for some seconds; broken ones are made anew."""
+async def drive(host: str, port: int, sent: bytes, connections: int, seconds: float, pause: float = 0.0) -> Load:
+    """Send one request after the other on each of some connections, for some seconds; broken ones are made anew.
+
+    With a ``pause`` each connection waits so many seconds between an answer and its next request.
+    """
     load = Load()
     end = time.perf_counter() + seconds
     started = time.perf_counter()
-    await asyncio.gather(*(_one(load, host, port, sent, end) for _ in range(connections)))
+    await asyncio.gather(*(_one(load, host, port, sent, end, pause) for _ in range(connections)))
     load.seconds = time.perf_counter() - started
     return load
 
 
-async def _one(load: Load, host: str, port: int, sent: bytes, end: float) -> None:
+async def _one(load: Load, host: str, port: int, sent: bytes, end: float, pause: float) -> None:
     streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
     while (began := time.perf_counter()) < end:
         try:
@@ -79,6 +82,8 @@ async def _one(load: Load, host: str, port: int, sent: bytes, end: float) -> Non
         elif status == 503:
             load.without_retry_after += b"retry-after:" not in head
             await asyncio.sleep(0.05)
+        if pause:
+            await asyncio.sleep(pause)
         if b"connection: close" in head:
             streams[1].close()
             streams = None

@@ -12,7 +12,7 @@ import numpy as np
 
 from rllib_citylearn.errors import BundleError, ConfigError, FeatureError
 from serve.bodies import read_question
-from serve.models import Model, ServedCommunity, load, require_same_community
+from serve.models import Model, ServedCommunity, load, require_same_community, require_same_memory
 from serve.problems import ProblemError
 from serve.recorder import KEPT, Recorded, Recorder
 from serve.settings import Community, Settings
@@ -41,6 +41,8 @@ def _load(name: str, wanted: Community, before: ServedCommunity | None) -> Serve
     known = {model.bundle.sha256: model for model in before.models.values()} if before is not None else {}
     models = {label: load(label, folder, known) for label, folder in wanted.versions.items()}
     require_same_community(name, models)
+    if wanted.canary is not None:
+        require_same_memory(name, models[wanted.serving], models[wanted.canary.version])
     if before is not None and not _alike(before, models):
         before = None  # other buildings: there is nothing to compare with
     now = None if before is None else before.models[before.serving]

@@ -122,3 +122,17 @@ def require_same_community(name: str, models: Mapping[str, Model]) -> None:
                 f"The versions {first.label} and {other.label} of {name} are of {len(mine)} and {len(theirs)} buildings. "
                 "Serve them as two communities."
             )
+
+
+def require_same_memory(name: str, serving: Model, canary: Model) -> None:
+    """A canary remembers what the serving version does: hour by hour, one has to go on with what the other gave.
+
+    Raises:
+        BundleError: they remember different things.
+    """
+    mine, theirs = ([agent.memory for agent in model.runtime.community.agents] for model in (serving, canary))
+    if mine != theirs:
+        raise BundleError(
+            f"The canary {canary.label} of {name} remembers other things than {serving.label}: at each change between "
+            "them the community would begin afresh. Roll to it without a canary, or serve two communities."
+        )

@@ -21,6 +21,8 @@ Headers = dict[str, str]
 
 JSON = "application/json"
 
+_LONGEST_WAIT_S = 86_400.0
+
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
@@ -52,7 +54,7 @@ def require_time(headers: Headers) -> None:
         deadline = float(text)
     except ValueError:
         deadline = math.nan
-    if not math.isfinite(deadline):
+    if not math.isfinite(deadline) or deadline > time.time() + _LONGEST_WAIT_S:  # milliseconds, for one
         detail = f"The header x-deadline is {ascii(text)[:40]}; expected seconds since 1970 (UTC), such as 1767225600.5."
         raise ProblemError(HTTPStatus.BAD_REQUEST, detail)
     if deadline < time.time():

@@ -152,14 +152,22 @@ def _values_of(content: Any, what: str, *, named: bool) -> Any:
     if not named:
         if not isinstance(content, list):
             raise AnswerError(f"the {what} of the answer are no list of rows")
-        return [numbers_of(row, what) for row in content]
+        return [_settings_of(row, what) for row in content]
     by_building = object_of(content, what)
     if what == "hints":
         return {name: numbers_of(row, what) for name, row in by_building.items()}
     rows = {name: object_of(row, what) for name, row in by_building.items()}
     for row in rows.values():
-        numbers_of(list(row.values()), what)
+        _settings_of(list(row.values()), what)
     return rows
+
+
+def _settings_of(content: Any, what: str) -> list[float | None]:
+    """Numbers, and nulls for devices that are left to their thermostats."""
+    if isinstance(content, list):
+        numbers_of([value for value in content if value is not None], what)
+        return content
+    return list(numbers_of(content, what))
 
 
 def _clipped_of(content: Any) -> Clipped:

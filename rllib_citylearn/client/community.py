@@ -8,6 +8,7 @@ from typing import Any
 
 from rllib_citylearn.client.answers import Model, model_of, numbers_of, object_of, texts_of
 from rllib_citylearn.client.errors import AnswerError
+from rllib_citylearn.env.thermostats import DEVICES
 
 
 @dataclass(frozen=True)
@@ -45,13 +46,18 @@ class Community:
     features: Mapping[str, Mapping[str, Any]]
 
     def rest(self, *, named: bool) -> Any:
-        """The action that asks for nothing: zero, or what the limits have nearest to it.
+        """The action that asks for nothing: zero, or what limits have nearest to it; None for heating and cooling devices.
+
+        Zero would switch those off; None leaves them to their thermostats.
 
         Args:
             named: whether by building and action, or as one row a building.
         """
         rows = [
-            [min(max(0.0, low), high) for low, high in zip(building.action_low, building.action_high, strict=True)]
+            [
+                None if name in DEVICES else min(max(0.0, low), high)
+                for name, low, high in zip(building.actions, building.action_low, building.action_high, strict=True)
+            ]
             for building in self.buildings
         ]
         if not named:

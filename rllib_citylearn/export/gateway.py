@@ -15,6 +15,7 @@ import numpy as np
 from rllib_citylearn.env.features import CommunityFeatures
 from rllib_citylearn.env.measurements import Measurements
 from rllib_citylearn.env.memory import Memory
+from rllib_citylearn.env.memory_format import OtherMemoryError
 from rllib_citylearn.errors import FeatureError
 from rllib_citylearn.export.bundle import Bundle
 from rllib_citylearn.export.inference import Inference
@@ -83,7 +84,7 @@ class BuildingRuntime:
             memory.write(encoded)
             after = memory.to_text()
         elif state is not None:
-            raise FeatureError("The policy has no memory; send the observation without a state.")
+            raise OtherMemoryError("state was given by another policy: this one has no memory.")
         joint = np.clip(self._joint(encoded, self._hints(hint)), -1.0, 1.0)
         (actions,) = self.community.decode_actions(joint)
         return within_limits(self.agent, actions), after

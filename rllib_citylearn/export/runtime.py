@@ -31,7 +31,8 @@ class Answer:
     Attributes:
         values: B lists of N lists: actions in CityLearn's units, or hints.
         states: B texts that have to come back with the observations of the hour after; none if the policy has no memory.
-        forgotten: which of the B states were another policy's, so that their communities began afresh.
+        forgotten: which of the B states were another policy's, so that their communities began afresh. A policy without
+            memory has no state of its own.
     """
 
     values: list[list[list[float]]]
@@ -163,9 +164,7 @@ class PolicyRuntime:
         """Encoded observations, who was heard of, the states after them, and which of the states before were refused."""
         self._check(batch)
         if not self.community.memory:
-            if any(state is not None for state in states or ()):
-                raise FeatureError(f"The policy {self.manifest.name} has no memory; send its observations alone.")
-            return (*self._encoded(batch, None), [], [])
+            return (*self._encoded(batch, None), [], [e for e, state in enumerate(states or ()) if state is not None])
         memory = Memory(self.community, 1 if sequence else len(batch))
         forgotten = self._recall(memory, states or ())
         if sequence:

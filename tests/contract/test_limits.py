@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
 import random
 import time
 from pathlib import Path
@@ -183,7 +182,9 @@ def test_a_body_that_takes_too_long_is_408(bundles: Path, pause: float) -> None:
     assert pieces <= 1, "a second piece would come after 0.12 s"
 
 
-@pytest.mark.parametrize("text", ["nan", "inf", "-inf", "1e999", "soon", "", "12:00", "2026-01-01", "\u00b2", "x" * 3000])
+@pytest.mark.parametrize(
+    "text", ["nan", "inf", "-inf", "1e999", "1e12", "soon", "", "12:00", "2026-01-01", "\u00b2", "x" * 3000]
+)
 def test_a_deadline_that_is_no_time_is_400(app: PolicyApp, text: str) -> None:
     for url in (ACTIONS, HINTS, own("Building_1"), "/predict"):
         problem = require_problem(post(app, url, {}, headers={"x-deadline": text.encode("latin-1")}), 400)
@@ -204,7 +205,7 @@ def test_a_deadline_that_is_past_is_504_and_nothing_is_computed(
 
 
 def test_a_deadline_ahead_is_no_matter(app: PolicyApp, plain: PolicyRuntime) -> None:
-    for deadline in (time.time() + 60, 1e12, math.nextafter(math.inf, 0)):
+    for deadline in (time.time() + 5, time.time() + 60, time.time() + 80_000):
         headers = {"x-deadline": repr(deadline)}
         assert post(app, ACTIONS, {"observations": plain.example()}, headers=headers).status_code == 200
 

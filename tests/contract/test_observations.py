@@ -10,7 +10,7 @@ import pytest
 from rllib_citylearn.export import PolicyRuntime
 from serve.asgi import PolicyApp
 from tests.bundles import observations
-from tests.contract.asking import ACTIONS, actions_by_name, answer, ask, by_name, post, require_problem
+from tests.contract.asking import ACTIONS, actions_by_name, answer, ask, by_name, post, require_problem, with_thermostats
 
 REST = "left as without control"
 
@@ -40,7 +40,7 @@ def test_names_arrays_and_the_runtime_agree_whoever_is_silent(app: PolicyApp, pl
         if chance.random() < 0.5:
             del named[name]
     named = shuffled(chance, {name: row and shuffled(chance, row) for name, row in named.items()})
-    expected = plain.actions(rows)
+    expected = with_thermostats(rows, plain.actions(rows))
     arrays, names = answer(app, ACTIONS, observations=rows), answer(app, ACTIONS, observations=named)
     assert arrays["actions"] == expected
     assert names["actions"] == actions_by_name(plain, expected)
@@ -55,7 +55,8 @@ def test_a_silent_building_is_at_rest_and_the_others_know_of_its_silence(app: Po
     whole = answer(app, ACTIONS, observations=by_name(plain, rows))["actions"]
     for place, agent in enumerate(plain.community.agents):
         left = answer(app, ACTIONS, observations=by_name(plain, [*rows[:place], None, *rows[place + 1 :]]))["actions"]
-        assert set(left[agent.name].values()) == {0.0}
+        # Zero would switch a cooling device off; null leaves it to its thermostat.
+        assert left[agent.name] == {action: None if action == "cooling_device" else 0.0 for action in agent.actions}
         others = [name for name in left if name != agent.name]
         assert all(left[name] != whole[name] for name in others), "the coordinator has to matter in this test"
 
@@ -92,6 +93,7 @@ def test_common_measurements_hold_for_a_whole_batch_but_wake_nobody(app: PolicyA
     for one, given in zip(batch, content["actions"], strict=True):
         one["Building_1"]["hour"] = 7
         alone = answer(app, ACTIONS, observations=one)["actions"]
+        assert given.pop("Building_10") == alone.pop("Building_10") == {"cooling_device": None}
         assert all(given[name] == pytest.approx(alone[name], abs=1e-6) for name in alone)
 
 
@@ -99,7 +101,7 @@ def test_common_measurements_hold_for_a_whole_batch_but_wake_nobody(app: PolicyA
 def test_a_batch_is_answered_in_its_own_nesting_and_form(app: PolicyApp, plain: PolicyRuntime, size: int) -> None:
     batch = [some_rows(plain, seed) for seed in range(size)]
     batch[0] = observations(plain.community, 0)
-    expected = plain.batch_actions(batch)
+    expected = [with_thermostats(rows, actions) for rows, actions in zip(batch, plain.batch_actions(batch), strict=True)]
     assert answer(app, ACTIONS, observations=batch)["actions"] == expected
     assert answer(app, "/predict", observations=batch) == {"actions": expected}
     named = answer(app, ACTIONS, observations=[by_name(plain, rows) for rows in batch])

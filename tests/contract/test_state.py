@@ -13,7 +13,18 @@ from rllib_citylearn.env.memory import Memory
 from rllib_citylearn.export import PolicyRuntime
 from serve.asgi import PolicyApp
 from tests.bundles import observations
-from tests.contract.asking import ACTIONS, HINTS, actions_by_name, answer, app_of, by_name, own, post, require_problem
+from tests.contract.asking import (
+    ACTIONS,
+    HINTS,
+    actions_by_name,
+    answer,
+    app_of,
+    by_name,
+    own,
+    post,
+    require_problem,
+    with_thermostats,
+)
 
 
 @pytest.fixture
@@ -107,14 +118,18 @@ def test_hints_take_the_hour_down_as_actions_do(app: PolicyApp, remembering: Pol
 def test_a_policy_without_memory_neither_gives_nor_takes_a_state(
     bundles: Path, plain: PolicyRuntime, app: PolicyApp
 ) -> None:
+    """A client that still sends the state of the version before must not fail when a version without memory is rolled to."""
     without = app_of(bundles / "plain")
     state = answer(app, ACTIONS, observations=plain.example())["state"]
     for url in (ACTIONS, "/predict"):
         assert "state" not in answer(without, url, observations=plain.example(), state=None)
-        problem = require_problem(post(without, url, {"observations": plain.example(), "state": state}), 422)
-        assert "has no memory" in problem["detail"]
-    own_rows = {"observation": plain.example()[0], "state": state}
-    assert "has no memory" in require_problem(post(without, own("Building_1"), own_rows), 422)["detail"]
+        plainly = answer(without, url, observations=plain.example())
+        given = answer(without, url, observations=plain.example(), state=state)
+        assert given == plainly | ({"forgotten": [0]} if url == ACTIONS else {})
+    alone = answer(without, own("Building_1"), observation=plain.example()[0])
+    given = answer(without, own("Building_1"), observation=plain.example()[0], state=state)
+    assert given["actions"] == alone["actions"]
+    assert "without a memory" in given["degraded"]["Building_1"]
 
 
 def test_the_state_of_another_policy_begins_afresh_and_is_said(app: PolicyApp, remembering: PolicyRuntime) -> None:
@@ -176,7 +191,7 @@ def test_buildings_that_are_silent_are_remembered_as_the_runtime_does(app: Polic
         wanted = remembering.predict([rows], None if expected is None else [expected])
         state, (expected,) = content["state"], wanted.states
         assert state == expected
-        assert content["actions"] == actions_by_name(remembering, wanted.values[0])
+        assert content["actions"] == actions_by_name(remembering, with_thermostats(rows, wanted.values[0]))
 
 
 def test_states_stay_small(app: PolicyApp, remembering: PolicyRuntime) -> None:

@@ -215,10 +215,10 @@ def test_a_configuration_that_can_not_be_used_keeps_what_is_served_and_is_told(b
     }
     for count, (sentence, config) in enumerate(wrong.items(), 1):
         asyncio.run(reconfigured(server, config))
-        for url in ("/ready", "/v1/models"):
-            response = ask(app, "GET", url)
-            assert response.status_code == 200
-            assert sentence in response.json()["refused_configuration"]
+        assert sentence in ask(app, "GET", "/v1/models").json()["refused_configuration"]
+        ready = ask(app, "GET", "/ready")
+        assert ready.status_code == 200
+        assert ready.json()["refused_configuration"] is True, "which file it was is not for everybody"
         assert answer(app, ACTIONS, observations=rows) == before
         assert f"citylearn_policy_refused_configurations_total {count:.1f}" in ask(app, "GET", "/metrics").text
     asyncio.run(reconfigured(server, {"bundle": str(bundles / "shifted")}))
@@ -281,3 +281,12 @@ def test_the_endpoint_needs_neither_torch_nor_citylearn_nor_ray(bundles: Path) -
     command = [sys.executable, "-c", code, str(bundles / "plain")]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+def test_a_canary_that_remembers_other_things_is_refused(bundles: Path) -> None:
+    """At each change between the two the community would begin afresh."""
+    versions = {"a": str(bundles / "remembering"), "b": str(bundles / "plain")}
+    district = {"versions": versions, "serving": "a"}
+    app_of({"communities": {"district": district}})
+    with pytest.raises(BundleError, match="The canary b of district remembers other things than a"):
+        app_of({"communities": {"district": district | {"canary": {"version": "b", "share": 0.5}}}})

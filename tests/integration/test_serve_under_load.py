@@ -13,13 +13,14 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
 import yaml
-from rllib_citylearn.client import PolicyClient
 
+from rllib_citylearn.client import PolicyClient
 from rllib_citylearn.export import PolicyRuntime, read_bundle
 from serve.load import Load, drive, request
 from serve.processes import descendants
@@ -100,12 +101,12 @@ def body(server: Server) -> bytes:
     return httpx.get(f"{server.url}/v1/communities/district/example").content
 
 
-def load(server: Server, connections: int, seconds: float, meanwhile: Callable[[], None]) -> Load:
+def load(server: Server, connections: int, seconds: float, meanwhile: Callable[[], None], pause: float = 0.0) -> Load:
     """What became of requests while something else happened, in another thread."""
     sent = request("127.0.0.1", PATH, body(server))
     with ThreadPoolExecutor(1) as pool:
         other = pool.submit(meanwhile)
-        result = asyncio.run(drive("127.0.0.1", server.port, sent, connections, seconds))
+        result = asyncio.run(drive("127.0.0.1", server.port, sent, connections, seconds, pause))
         other.result()
     return result
 
@@ -199,7 +200,8 @@ def test_replicas_come_with_load_and_go_again_without_losing_a_request(tmp_path:
         result = load(server, 24, 45.0, watch)
         assert set(result.statuses) == {200}, result.statuses
         assert most == 3
-        result = load(server, 1, 60.0, lambda: wait_for(lambda: len(server.replicas()) == 1, 55.0, "one replica"))
+        gone = partial(wait_for, lambda: len(server.replicas()) == 1, 55.0, "one replica")
+        result = load(server, 1, 60.0, gone, pause=0.1)
         assert set(result.statuses) == {200}, result.statuses
 
 

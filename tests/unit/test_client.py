@@ -24,7 +24,7 @@ GRID = [[5, 0.5], None, None]
 REST = {
     "Building_1": {"electrical_storage": 0.0},
     "Building_2": {"dhw_storage": 0.0, "electrical_storage": 0.0},
-    "Building_10": {"cooling_device": 0.0},
+    "Building_10": {"cooling_device": None},
 }
 
 both = pytest.mark.parametrize("kind", ["sync", "async"])
@@ -76,7 +76,7 @@ def test_arrays_in_arrays_out_in_a_fallback_too(kind: str) -> None:
     observed = [np.array([5.0, 0.5], np.float32), None, (np.int64(3),)]
     assert client.act(observed).actions == ROWS
     assert sent(server.posts[0]) == {"observations": [[5.0, 0.5], None, [3]]}
-    assert client.act(np.ones((3, 2))).actions == [[0.0], [0.0, 0.0], [0.0]]
+    assert client.act(np.ones((3, 2))).actions == [[0.0], [0.0, 0.0], [None]]
     assert client.act(OBSERVED).actions == REST
 
 
