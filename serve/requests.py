@@ -109,10 +109,10 @@ def _still_there(message: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
 
 
 def _too_large(limits: Limits) -> ProblemError:
+    # The connection stays: a server that closes one on which a body is still coming in takes its own answer with it.
     return ProblemError(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         f"The body is larger than {limits.body_bytes} bytes; send fewer observations in one request.",
-        {"connection": "close"},
     )
 
 

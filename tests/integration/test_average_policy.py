@@ -15,9 +15,8 @@ from rllib_citylearn.algorithm.names import COMMUNITY
 from rllib_citylearn.algorithm.validation import validate
 from rllib_citylearn.env import CityLearnMultiAgentEnv
 from rllib_citylearn.env.config import CommunityEnvConfig
-from rllib_citylearn.export.bundle import read_bundle
+from rllib_citylearn.export.bundle import open_model, read_bundle
 from rllib_citylearn.export.checkpoint import export_checkpoint, load_module, save_checkpoint
-from rllib_citylearn.export.runtime import open_model
 from tests.small_data import short
 
 pytestmark = pytest.mark.usefixtures("ray_session")

@@ -17,11 +17,12 @@ from rllib_citylearn.client import AsyncPolicyClient, PolicyClient, PolicyReques
 from rllib_citylearn.export import BuildingRuntime, PolicyRuntime, read_bundle
 from serve.asgi import PolicyApp
 from tests.bundles import observations, write_small_bundle
+from tests.contract.asking import with_thermostats
 from tests.policy_clients import DESCRIPTION, MODEL, NAMED, Awaited
 from tests.policy_servers import Handler, policy_app, raw_server, response, serving
 
 TOKEN = "a-token-of-some-length"
-REST = [[0.0], [0.0, 0.0], [0.0]]
+REST = [[0.0], [0.0, 0.0], [None]]
 GOOD = response(json.dumps({"actions": NAMED, "model": MODEL, "state": "after"}).encode())
 DESCRIBED = response(json.dumps(DESCRIPTION).encode())
 
@@ -79,16 +80,17 @@ def test_actions_and_states_are_the_runtimes(kind: str, url: str, bundle: Path) 
             rows[seed % 3] = None
         expected = runtime.predict([rows], states)
         states = expected.states
+        wanted = with_thermostats(rows, expected.values[0])
         named = {
             agent.name: None if row is None else dict(zip(agent.features, row, strict=True))
             for agent, row in zip(runtime.community.agents, rows, strict=True)
         }
         if seed % 2:
             found = client.act(rows)
-            assert found.actions == expected.values[0]
+            assert found.actions == wanted
         else:
             found = client.act(named)
-            assert [list(row.values()) for row in found.actions.values()] == expected.values[0]
+            assert [list(row.values()) for row in found.actions.values()] == wanted
             assert tuple(found.actions) == runtime.building_names
         assert client.state == states[0]
         assert (found.fallback, found.attempts, found.model.sha256) == (False, 1, runtime.sha256)
