@@ -123,7 +123,6 @@ def haproxy_environment(folder: Path) -> dict[str, str]:
         "RAY_SERVE_HAPROXY_RETRY_ON": _RETRIES,
         # Long enough for HAProxy to hear that a replica leaves before it does.
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "2",
-        "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": "5",
     }
 
 

@@ -187,7 +187,7 @@ def test_calls_through_the_client_survive_a_killed_replica(server: Server) -> No
 
 def test_replicas_come_with_load_and_go_again_without_losing_a_request(tmp_path: Path) -> None:
     with serving(tmp_path, "--replicas", "1-3") as server:
-        assert len(server.replicas()) == 1
+        wait_for(lambda: len(server.replicas()) == 1, 10.0, "one replica")
         most = 1
 
         def watch() -> None:
