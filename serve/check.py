@@ -11,10 +11,8 @@ import yaml
 from rllib_citylearn.errors import ConfigError
 from serve.asgi import PolicyApp
 from serve.models import ServedCommunity
-from serve.policy import DEPLOYMENT
+from serve.policy import DEPLOYMENT, IMPORT_PATH
 from serve.settings import Settings, settings
-
-IMPORT_PATH = "serve.app:build_app"
 
 
 def check(path: Path) -> dict[str, ServedCommunity]:

@@ -24,7 +24,7 @@ import msgspec
 from rllib_citylearn.errors import ConfigError, UserError
 from serve.asgi import PolicyApp
 from serve.haproxy import PIDS
-from serve.policy import DEPLOYMENT
+from serve.policy import DEPLOYMENT, IMPORT_PATH
 from serve.settings import Settings
 
 READY_TIMEOUT_S = 60.0
@@ -203,7 +203,7 @@ def _deploy(serve: Any, settings: Settings, replicas: tuple[int, int]) -> None:
     application = {
         "name": "policy",
         "route_prefix": "/",
-        "import_path": "serve.app:build_app",
+        "import_path": IMPORT_PATH,
         "args": {},
         "deployments": [deployment],
     }

@@ -95,9 +95,8 @@ def _copy(model: Model) -> Model:
 
 
 def _answer(model: Model, one: Recorded) -> list[list[float]]:
-    """A policy's actions; one of two versions may have a memory, and the other none."""
-    state = one.state if model.runtime.community.memory else None
-    return model.runtime.predict([one.rows], [state]).values[0]
+    """A policy's actions; a state of another policy's counts for none."""
+    return model.runtime.predict([one.rows], [one.state]).values[0]
 
 
 def _change(model: Model, actions: list[list[float]], reference: list[list[float]]) -> float:

@@ -15,6 +15,9 @@ from serve.settings import settings
 DEPLOYMENT = "PolicyServer"
 """Name of the deployment in Serve config files."""
 
+IMPORT_PATH = "serve.app:build_app"
+"""What they import."""
+
 log = logging.getLogger(__name__)
 
 

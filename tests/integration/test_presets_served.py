@@ -12,19 +12,16 @@ import pytest
 import torch
 
 from rllib_citylearn.algorithm.preset import Preset
-from rllib_citylearn.datasets import resolve
-from rllib_citylearn.datasets.names import DOWNLOAD_ONLY
 from rllib_citylearn.env.citylearn_env import community_features, make_citylearn_env
 from rllib_citylearn.env.features import CommunityFeatures
 from rllib_citylearn.env.measurements import Measurements
 from rllib_citylearn.env.memory import Memory
-from rllib_citylearn.errors import DatasetError
 from rllib_citylearn.export import Manifest, write_bundle
 from rllib_citylearn.export.onnx_export import onnx_models
 from rllib_citylearn.modules.policy import Policy
 from serve.asgi import PolicyApp
 from serve.settings import settings
-from tests.conftest import SHARED
+from tests.integration.test_shipped_bundles import data_of
 from tests.networks import layout, trained_like
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,17 +31,6 @@ HOURS = 500
 pytestmark = pytest.mark.slow  # exports to ONNX take most of a minute
 
 Steps = list[list[list[float]]]
-
-
-def data_of(name: str) -> Path:
-    """Beside the checkout, or as users get it."""
-    beside = SHARED / "datasets" / name
-    try:
-        return resolve(beside if beside.is_dir() else name).folder
-    except DatasetError as error:
-        if name not in DOWNLOAD_ONLY:
-            raise
-        pytest.skip(f"{name} can't be had here: {error}")
 
 
 def recorded(data: Path) -> tuple[CommunityFeatures, Steps]:
