@@ -126,7 +126,8 @@ def test_a_body_that_declares_too_much_is_refused_unread(small: PolicyApp) -> No
         raise AssertionError("the body was read")
 
     status, headers, _ = asyncio.run(raw(small, ACTIONS, never, [(b"content-length", str(LIMIT + 1).encode())]))
-    assert (status, headers["connection"]) == (413, "close")
+    # A connection that closed while the body still came in would take this answer with it.
+    assert (status, headers.get("connection")) == (413, None)
 
 
 def test_a_body_that_grows_too_large_is_not_read_to_its_end(small: PolicyApp) -> None:
