@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import sys
 from collections.abc import Sequence
 
 from rllib_citylearn import __version__
-from rllib_citylearn.cli import bench, compare, datasets, doctor, evaluate, export, serve, train
+from rllib_citylearn.cli import bench, bundle, compare, datasets, doctor, evaluate, export, serve, train
 from rllib_citylearn.cli.json_output import check_result_file
 from rllib_citylearn.errors import UserError
 from rllib_citylearn.local_ray import prepare_environment
 
-COMMANDS = (train, evaluate, compare, export, serve, datasets, bench, doctor)
+COMMANDS = (train, evaluate, compare, export, bundle, serve, datasets, bench, doctor)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -35,9 +37,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         check_result_file(getattr(args, "json", None))
         status: int = args.run(args)
+        sys.stdout.flush()
     except UserError as error:
         print(f"rllib-citylearn {args.command}: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        # Whoever read the output has seen enough, as `head` has; what is left must not be written as Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return 130

@@ -10,6 +10,7 @@ from typing import Any
 from rllib_citylearn.baselines.learned.record import read_record
 from rllib_citylearn.baselines.learned.spec import LearnedSpec
 from rllib_citylearn.evaluation.specs import BaselineSpec, BundleSpec, CheckpointSpec, ControllerSpec
+from rllib_citylearn.export.manifest import MEMBERS
 
 
 @dataclass(frozen=True)
@@ -79,9 +80,14 @@ def recorded_origin(training: Mapping[str, Any], agents: Sequence[str]) -> Origi
     """What a run's record says.
 
     Args:
-        training: the record, as ``train`` writes it into checkpoints and bundles.
+        training: the record, as ``train`` writes it into checkpoints and bundles, or ``combine`` into ensembles.
         agents: names of the policy's agents: the buildings, unless those were drawn or there were several communities.
     """
+    if MEMBERS in training:
+        members = [recorded_origin(_mapping(member), agents) for member in training[MEMBERS]]
+        # An ensemble knows what any of its members knows; if one doesn't say, nobody can tell.
+        every = all(member.communities for member in members)
+        return Origin(tuple(dict.fromkeys(one for member in members for one in member.communities)) if every else ())
     data, environment = _mapping(training.get("data")), _environment(training)
     name, sha256 = data.get("name"), data.get("sha256")
     if name is None and sha256 is None:

@@ -15,6 +15,8 @@ from rllib_citylearn.errors import BundleError, UserError
 FORMAT = "rllib-citylearn-bundle"
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
+MEMBERS = "ensemble"
+"""Key of the members' own records in the training record of an ensemble."""
 
 _KEYS = ("format", "format_version", "name", "created", "community", "hint_size", "training", "kpis")
 
