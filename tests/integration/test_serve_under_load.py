@@ -87,8 +87,12 @@ def serving(folder: Path, *options: str, **limits: int) -> Iterator[Server]:
         wait_until_ready(process, port, 120.0)
         yield Server(process, port, settings, folder)
     finally:
+        started = {pid: _program(pid) for pid in descendants(process.pid)}
         process.terminate()
         process.wait(60)
+    # Nothing that it started outlives it, HAProxy's processes among them.
+    assert any(b"haproxy" in program for program in started.values())
+    wait_for(lambda: not any(p and _program(pid) == p for pid, p in started.items()), 20.0, "an end of all of them")
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,53 @@
+"""What the local server does with signals, whenever they arrive. Ray is left out: only who is told what, and when."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from serve import launch
+from serve.settings import Settings
+from tests.bundles import write_small_bundle
+from tests.servers import free_port
+
+
+@pytest.fixture(autouse=True)
+def signals() -> Iterator[None]:
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.getsignal(number) for number in numbers]
+    yield
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def ray_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("_close_ray", "_start", "_wait_until_ready", "_announce", "_stop"):
+        monkeypatch.setattr(launch, name, lambda *_: None)
+
+
+@pytest.mark.usefixtures("ray_free")
+def test_a_hangup_while_it_starts_or_rolls_is_heard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = []
+    for k in range(4):
+        write_small_bundle(tmp_path / str(k), name=str(k))
+        settings.append(Settings(bundle=str(tmp_path / str(k))))
+    deployed: list[str] = []
+
+    def deploy(_serve: Any, now: Settings, _replicas: tuple[int, int]) -> None:
+        # The settings that are deployed have been read: whoever hangs up now has changed them since.
+        deployed.append(Path(str(now.bundle)).name)
+        os.kill(os.getpid(), signal.SIGHUP if len(deployed) < 4 else signal.SIGTERM)
+
+    monkeypatch.setattr(launch, "_deploy", deploy)
+    limit = threading.Timer(30.0, os.kill, (os.getpid(), signal.SIGTERM))
+    limit.start()
+    launch.serve_locally(lambda: settings[len(deployed)], "127.0.0.1", free_port(), haproxy=False)
+    limit.cancel()
+    assert deployed == ["0", "1", "2", "3"]
