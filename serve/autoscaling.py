@@ -17,8 +17,8 @@ from rllib_citylearn.errors import ConfigError
 if TYPE_CHECKING:
     from ray.serve.config import AutoscalingContext
 
-BUSY = "busy"
-"""Name under which a replica says how busy it is."""
+BUSY, ANSWERS = "busy", "answers"
+"""Names under which a replica says how busy it is, and how many requests its policies answered since it last said so."""
 
 
 class BusyThread:
@@ -46,7 +46,9 @@ class BusyThread:
 class BusyReplicas:
     """An autoscaling policy for Serve config files, ``policy_function: serve.autoscaling:BusyReplicas``.
 
-    Delays and bounds of ``autoscaling_config`` apply as they do to Serve's own.
+    Delays and bounds of ``autoscaling_config`` apply as they do to Serve's own. With a ``min_replicas`` of 0 none is left
+    where no policy was asked for a while; what looks at health and metrics does not count. Serve starts one for the next
+    request of any kind, which waits for it.
 
     Args:
         target: share of the time that each replica should be busy, within (0, 1).
@@ -62,9 +64,12 @@ class BusyReplicas:
 
     def __call__(self, context: AutoscalingContext) -> tuple[int, dict[str, Any]]:
         """The number of replicas that would be busy for the target's share of the time with the work that there is."""
-        busy = (context.aggregated_metrics or {}).get(BUSY, {})
-        if not busy:
-            return max(context.target_num_replicas, 1), {}
+        metrics = context.aggregated_metrics or {}
+        busy, answers = metrics.get(BUSY, {}), metrics.get(ANSWERS, {})
+        if not context.current_num_replicas or not busy:
+            return context.target_num_replicas, {}
+        if not any(answers.values()) and not context.total_num_requests:
+            return 0, {}  # bounded from below by ``min_replicas``
         # Those that have said nothing yet are counted as the others are.
         work = sum(busy.values()) / len(busy) * max(context.current_num_replicas, 1)
         return max(math.ceil(work / self._target - 1e-6), 1), {}

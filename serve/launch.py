@@ -111,7 +111,7 @@ def haproxy_environment(folder: Path) -> dict[str, str]:
         f'#!/bin/sh\nPYTHONPATH="{":".join(filter(None, sys.path))}" exec "{sys.executable}" -m serve.haproxy "$@"\n'
     )
     program.chmod(0o700)
-    metrics, statistics = _free_ports(2)
+    metrics, statistics, fallback, fallback_grpc = _free_ports(4)
     return {
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
@@ -124,6 +124,10 @@ def haproxy_environment(folder: Path) -> dict[str, str]:
         "RAY_SERVE_HAPROXY_METRICS_PORT": str(metrics),
         "RAY_SERVE_HAPROXY_STATS_PORT": str(statistics),
         "RAY_SERVE_HAPROXY_RETRY_ON": _RETRIES,
+        # Of Ray's own proxy, which holds requests while there is no replica. Servers of one machine would share Ray's fixed
+        # ports, and answer each other's requests.
+        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(fallback),
+        "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(fallback_grpc),
         # Long enough for HAProxy to hear that a replica leaves before it does.
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "2",
     }

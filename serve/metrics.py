@@ -16,9 +16,14 @@ _BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
 class Metrics:
-    """Counts what a replica does; every instance has a registry of its own, so that tests don't share counts."""
+    """Counts what a replica does; every instance has a registry of its own, so that tests don't share counts.
+
+    Attributes:
+        answers: requests that a policy answered.
+    """
 
     def __init__(self) -> None:
+        self.answers = 0
         self._registry = registry = CollectorRegistry()
         self._requests = Counter("citylearn_policy_requests", "Requests answered.", ["path", "status"], registry=registry)
         self._latency = Histogram(
@@ -90,6 +95,7 @@ class Metrics:
 
     def answered(self, community: str, model: Model, count: int) -> None:
         """So many observations of a community were answered in one request."""
+        self.answers += 1
         self._answers.labels(community, model.label).inc(count)
         self._batch.labels(community).observe(count)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from rllib_citylearn.errors import UserError
 from serve.asgi import PolicyApp
-from serve.autoscaling import BUSY, BusyThread
+from serve.autoscaling import ANSWERS, BUSY, BusyThread
 from serve.logs import log_as_json
 from serve.settings import settings
 
@@ -28,6 +28,7 @@ class PolicyServer:
         log_as_json()
         self._app = PolicyApp()
         self._busy: BusyThread | None = None
+        self._answers = 0
 
     def __serve_build_asgi_app__(self) -> PolicyApp:
         """The ASGI application that gets this replica's requests."""
@@ -35,10 +36,11 @@ class PolicyServer:
 
     async def record_autoscaling_stats(self) -> dict[str, float]:
         """What ``serve.autoscaling.BusyReplicas`` goes by; asked now and then, on the event loop that answers requests."""
+        before, self._answers = self._answers, self._app.metrics.answers
         if self._busy is None:
             self._busy = BusyThread()
-            return {BUSY: 0.0}
-        return {BUSY: self._busy.share()}
+            return {BUSY: 0.0, ANSWERS: 1.0}  # somebody asked, or it would not have been started
+        return {BUSY: self._busy.share(), ANSWERS: float(self._answers - before)}
 
     async def reconfigure(self, user_config: Any) -> None:
         """Serve what ``user_config`` asks for.

@@ -38,7 +38,7 @@ def add_parser(subparsers: Any) -> None:
         "--replicas",
         default="1",
         metavar="N|A-B",
-        help="processes that answer, or from A to B of them with the load (default: 1)",
+        help="processes that answer, or from A to B of them with the load, A may be 0 (default: 1)",
     )
     parser.add_argument("--tokens", type=Path, metavar="FILE", help="bearer tokens that may call, 'NAME TOKEN' a line")
     parser.add_argument(
@@ -90,8 +90,8 @@ def _replicas(text: str) -> tuple[int, int]:
     """Least and most processes."""
     found = re.fullmatch(r"(\d{1,4})(?:-(\d{1,4}))?", text)
     least, most = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
-    if not 1 <= least <= most:
-        raise ConfigError(f"--replicas is {text!r}; give a number of at least 1, or two, such as 1-3.")
+    if not (found and least <= most and most):
+        raise ConfigError(f"--replicas is {text!r}; give a number of at least 1, or two, such as 1-3 or 0-3.")
     return least, most
 
 

@@ -209,6 +209,21 @@ def test_replicas_come_with_load_and_go_again_without_losing_a_request(tmp_path:
         assert set(result.statuses) == {200}, result.statuses
 
 
+def test_without_requests_no_replica_stays_and_the_next_one_waits_for_another(server: Server, tmp_path: Path) -> None:
+    """Beside another server on the machine, which must not answer in its place."""
+    server.roll("v2")
+    wait_for(lambda: versions_that_answer(server) == {"v2"}, 40.0, "the other server rolls to v2")
+    with serving(tmp_path, "--replicas", "0-2") as alone:
+        sent = body(alone)
+        for _ in range(2):
+            wait_for(lambda: not alone.replicas(), 60.0, "no replica")
+            answers = [httpx.post(f"{alone.url}{PATH}", content=sent, timeout=60.0) for _ in range(3)]
+            assert [(a.status_code, a.json()["model"]["version"]) for a in answers] == [(200, "v1")] * 3
+            assert alone.replicas()
+    server.roll("v1")
+    wait_for(lambda: versions_that_answer(server) == {"v1"}, 40.0, "and back")
+
+
 def test_more_than_it_takes_is_refused_with_a_time_to_come_back_and_nothing_else(tmp_path: Path) -> None:
     with serving(tmp_path, concurrent=2) as server:
         result = load(server, 64, 8.0, lambda: None)

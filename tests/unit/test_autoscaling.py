@@ -11,13 +11,24 @@ from typing import Any
 import pytest
 
 from rllib_citylearn.errors import ConfigError
-from serve.autoscaling import BUSY, BusyReplicas, BusyThread
+from serve.autoscaling import ANSWERS, BUSY, BusyReplicas, BusyThread
 
 
-def asked(busy: list[float], replicas: int | None = None, target: float = 0.6) -> int:
+def asked(
+    busy: list[float],
+    replicas: int | None = None,
+    target: float = 0.6,
+    answers: list[float] | None = None,
+    waiting: int = 0,
+    wanted: int | None = None,
+) -> int:
     count = len(busy) if replicas is None else replicas
+    told = [1.0] * len(busy) if answers is None else answers
     context: Any = SimpleNamespace(
-        aggregated_metrics={BUSY: dict(enumerate(busy))}, current_num_replicas=count, target_num_replicas=count
+        aggregated_metrics={BUSY: dict(enumerate(busy)), ANSWERS: dict(enumerate(told))},
+        current_num_replicas=count,
+        target_num_replicas=count if wanted is None else wanted,
+        total_num_requests=waiting,
     )
     return BusyReplicas(target)(context)[0]
 
@@ -35,6 +46,17 @@ def test_with_the_replicas_asked_for_none_is_busier_than_the_target_and_with_one
 def test_a_replica_that_has_said_nothing_yet_counts_as_the_others() -> None:
     assert asked([0.9, 0.9], replicas=3) == math.ceil(3 * 0.9 / 0.6)
     assert asked([], replicas=4) == 4
+
+
+def test_without_requests_no_replica_is_asked_for() -> None:
+    assert asked([0.05, 0.01], answers=[0.0, 0.0]) == 0
+    assert asked([0.05, 0.01], answers=[0.0, 0.5]) == 1
+    assert asked([0.05, 0.01], answers=[0.0, 0.0], waiting=1) == 1
+
+
+def test_where_there_is_none_serve_decides() -> None:
+    assert asked([], replicas=0) == 0
+    assert asked([], replicas=0, wanted=1) == 1
 
 
 @pytest.mark.parametrize("target", [0.0, 1.0, -1.0, 2.0])
