@@ -179,7 +179,8 @@ class PolicyApp:
         await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body})
 
     def _log(self, identity: str, method: str, pattern: str, status: int, started: float) -> None:
-        if not self._settings.access_log:
+        failed = status >= HTTPStatus.BAD_REQUEST and status != HTTPStatus.INTERNAL_SERVER_ERROR  # of which more is logged
+        if not (self._settings.access_log or failed):
             return
         facts = {
             "request": identity,

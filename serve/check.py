@@ -43,6 +43,21 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return content
 
 
+def read_settings(path: Path) -> dict[str, Any]:
+    """The settings in a YAML file of nothing else.
+
+    Raises:
+        ConfigError: it can't be read, or is a Serve config file.
+    """
+    content = read_yaml(path)
+    if "applications" in content:
+        raise ConfigError(
+            f"{path} is a Serve config file; deploy it on a Ray cluster by `serve deploy {path}`, or give a file of what its "
+            "user_config holds."
+        )
+    return content
+
+
 def _wanted(content: dict[str, Any], path: Path) -> Iterator[Settings]:
     if "applications" not in content:
         yield settings(content)

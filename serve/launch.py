@@ -66,8 +66,8 @@ def serve_locally(
         ConfigError: the address can't be listened at, or a file can't be read.
         UserError: the server did not start in time.
     """
-    settings = read()
-    PolicyApp().prepare(settings)  # whatever is wrong is said here, in a sentence, not in a replica's log
+    settings, app = read(), PolicyApp()
+    app.use(*app.prepare(settings))  # whatever is wrong is said here, in a sentence, not in a replica's log
     _require_free(host, port)
     _close_ray()
     with tempfile.TemporaryDirectory(prefix="rllib-citylearn-") as folder:
@@ -85,7 +85,7 @@ def serve_locally(
             while True:
                 _wait_for(hung_up)
                 hung_up.clear()  # before the settings are read: whoever changes them again hangs up again
-                _roll(serve, read, replicas)
+                _roll(serve, app, read, replicas)
         except _StopError:
             print("Stopping ...", flush=True)
         finally:
@@ -214,16 +214,24 @@ def _deploy(serve: Any, settings: Settings, replicas: tuple[int, int]) -> None:
     serve.deploy_apps(ServeDeploySchema.model_validate({"applications": [application]}))
 
 
-def _roll(serve: Any, read: Callable[[], Settings], replicas: tuple[int, int]) -> None:
-    """Serve what the settings say by now, unless they can't be used."""
+def _roll(serve: Any, app: PolicyApp, read: Callable[[], Settings], replicas: tuple[int, int]) -> None:
+    """Serve what the settings say by now, unless they can't be used.
+
+    Args:
+        serve: Serve's client.
+        app: has what was rolled to last, with which the new policies are compared on the recorded inputs of their file.
+        read: gives the settings.
+        replicas: as in ``serve_locally``.
+    """
     try:
         settings = read()
-        PolicyApp().prepare(settings)
+        prepared = app.prepare(settings)
     except UserError as error:
         print(f"The new settings are refused, and the old ones stay: {error}", file=sys.stderr, flush=True)
         return
     _deploy(serve, settings, replicas)
-    print(f"Rolling to {_names(settings)}; /v1/models says when it is done.", flush=True)
+    app.use(*prepared)
+    print(f"Rolling to {_names(settings)}; /v1/models says what a replica serves, or why it refused.", flush=True)
 
 
 def _absolute(settings: dict[str, Any]) -> dict[str, Any]:
@@ -244,6 +252,8 @@ def _stop() -> None:
     from ray import serve as ray_serve
 
     if ray.is_initialized():
+        # Serve's controller ends itself, and Ray would print that it died.
+        ray._private.worker.print_to_stdstream = lambda *_, **__: None
         ray_serve.shutdown()
         ray.shutdown()
 
@@ -288,9 +298,15 @@ def _wait_until_ready(host: str, port: int) -> None:
             connection.close()
         time.sleep(0.1)
     raise UserError(
-        f"The server was not ready after {READY_TIMEOUT_S:g} s. Ray's logs say why: see session_latest/logs/serve in Ray's "
-        "temporary folder."
+        f"The server was not ready after {READY_TIMEOUT_S:g} s. The logs in {_logs()} say why: worker-*.err and serve/."
     )
+
+
+def _logs() -> str:
+    """The folder of Ray's logs, those of replicas among them."""
+    import ray
+
+    return str(ray._private.worker.global_worker.node.get_logs_dir_path())
 
 
 def _announce(settings: Settings, host: str, port: int) -> None:
@@ -303,7 +319,8 @@ def _announce(settings: Settings, host: str, port: int) -> None:
         f"Serving {_names(settings)} at {url}\n\n"
         "Try it with observations in the middle of their ranges:\n"
         f"  curl -s{token} {path}/example | curl -s{token} -H 'content-type: application/json' -d @- {path}/actions\n\n"
-        f"To look at: {url}/ and {url}/docs. To watch: {url}/metrics. Stop with Ctrl-C.",
+        f"To look at: {url}/ and {url}/docs. To watch: {url}/metrics. Stop with Ctrl-C.\n"
+        f"Logs, a JSON object a line: {_logs()}/worker-*.err",
         flush=True,
     )
 

@@ -50,8 +50,10 @@ def _load(name: str, wanted: Community, before: ServedCommunity | None) -> Serve
     inputs = [*_from_file(wanted.recorded, models[wanted.serving]), *recorder][-2 * KEPT :]
     for label in {wanted.serving, *([wanted.canary.version] if wanted.canary is not None else [])}:
         model = models[label]
-        if now is None or model.bundle.sha256 != now.bundle.sha256:
-            model.check = _check(name, model, now, inputs, wanted.largest_change)
+        # At the start there is nothing to compare with but, for a canary, the version beside it.
+        other = models[wanted.serving] if now is None and label != wanted.serving else now
+        if other is None or model.bundle.sha256 != other.bundle.sha256:
+            model.check = _check(name, model, other, inputs, wanted.largest_change)
     return ServedCommunity(name, models, wanted.serving, wanted.canary, recorder)
 
 

@@ -30,10 +30,13 @@ class JsonLines(logging.Formatter):
 
 
 def log_as_json() -> None:
-    """Let this package's loggers write JSON lines to standard error, where Ray Serve collects a replica's output."""
+    """Let this package's loggers write JSON lines to standard error, which Ray keeps as ``worker-*.err`` among its logs.
+
+    The one that the process began with: Ray Serve puts another in its place, which keeps lines back by the thousand.
+    """
     logger = logging.getLogger(NAME)
     if not any(isinstance(handler.formatter, JsonLines) for handler in logger.handlers):
-        handler = logging.StreamHandler(sys.stderr)
+        handler = logging.StreamHandler(sys.__stderr__)
         handler.setFormatter(JsonLines())
         logger.addHandler(handler)
     logger.setLevel(logging.INFO)

@@ -1,10 +1,11 @@
-"""Prometheus metrics of one replica. A scraper adds them up over replicas."""
+"""Prometheus metrics of one replica, which is a label of theirs: queries add up over replicas."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
+from prometheus_client.registry import Collector
 
 from serve.drift import Drift
 from serve.models import Model, ServedCommunity
@@ -20,10 +21,12 @@ class Metrics:
 
     Attributes:
         answers: requests that a policy answered.
+        replica: a label of every metric, since each request for metrics reaches one replica or the other; None adds none.
     """
 
     def __init__(self) -> None:
         self.answers = 0
+        self.replica: str | None = None
         self._registry = registry = CollectorRegistry()
         self._requests = Counter("citylearn_policy_requests", "Requests answered.", ["path", "status"], registry=registry)
         self._latency = Histogram(
@@ -139,4 +142,18 @@ class Metrics:
     def text(self) -> bytes:
         """All metrics in Prometheus' text format."""
         self._drift.publish()
-        return generate_latest(self._registry)
+        return generate_latest(self._registry if self.replica is None else _Labelled(self._registry, self.replica))
+
+
+class _Labelled(Collector):
+    """What another collector gives, with the replica as one more label."""
+
+    def __init__(self, inner: Collector, replica: str) -> None:
+        self._inner, self._replica = inner, replica
+
+    def collect(self) -> Iterable[Metric]:
+        for metric in self._inner.collect():
+            metric.samples = [
+                sample._replace(labels={**sample.labels, "replica": self._replica}) for sample in metric.samples
+            ]
+            yield metric

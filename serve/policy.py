@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import socket
 from typing import Any
 
 from rllib_citylearn.errors import UserError
@@ -27,6 +29,7 @@ class PolicyServer:
     def __init__(self) -> None:
         log_as_json()
         self._app = PolicyApp()
+        self._app.metrics.replica = f"{socket.gethostname()}-{os.getpid()}"
         self._busy: BusyThread | None = None
         self._answers = 0
 

@@ -65,6 +65,8 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Serve until a signal arrives; returns the exit status."""
     if args.check is not None:
+        if args.bundle is not None or args.settings is not None:
+            raise ConfigError("--check takes one file of settings and serves nothing; leave out BUNDLE and --settings.")
         return _check(args.check)
     from serve.launch import serve_locally
 
@@ -82,7 +84,9 @@ def _check(path: Path) -> int:
             if community.canary is not None and label == community.canary.version:
                 role = f"answers {community.canary.share:.0%}"
             buildings = len(model.runtime.building_names)
-            print(f"{name}: version {label} ({model.bundle.manifest.name}, {buildings} buildings) {role}")
+            change = model.check.get("mean_change")
+            compared = "" if change is None else f"; its actions differ by {change:.2%} of their ranges on recorded inputs"
+            print(f"{name}: version {label} ({model.bundle.manifest.name}, {buildings} buildings) {role}{compared}")
     return 0
 
 
@@ -96,14 +100,14 @@ def _replicas(text: str) -> tuple[int, int]:
 
 
 def _settings(args: argparse.Namespace) -> Settings:
-    from serve.check import read_yaml
+    from serve.check import read_settings
     from serve.settings import settings
 
     if args.settings is None:
         return settings({"bundle": str(_bundle(args.bundle)), **_tokens(args)})
     if args.bundle is not None:
         raise ConfigError("Both a bundle and --settings were given; name the bundle in the settings.")
-    return settings({**read_yaml(args.settings), **_tokens(args)})
+    return settings({**read_settings(args.settings), **_tokens(args)})
 
 
 def _tokens(args: argparse.Namespace) -> dict[str, str]:

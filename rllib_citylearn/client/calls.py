@@ -62,6 +62,7 @@ class PolicyCalls:
         self._fallback = fallback
         self._timing = Timing() if timing is None else timing
         self._state: str | None = None
+        self._asking = False
         self._community: Community | None = None
         self._open(transport)
 
@@ -156,8 +157,17 @@ class PolicyCalls:
         """The answer to an observation. The state moves on when it is there, whole and checked, and not before."""
         headers = {**self._token.headers(), "content-type": "application/json"}
         request = Request("POST", f"{self.url}{self._path}/{what}", headers, body)
-        answer, attempts = yield from exchange(call, request, lambda reply: answer_of(reply, what, named=named))
-        self._state = answer.state
+        if self._asking:
+            raise ConfigError(
+                "Two calls of one client overlap, and each needs the state that the last one brings; await the first, or make "
+                "a client for each community."
+            )
+        self._asking = True
+        try:
+            answer, attempts = yield from exchange(call, request, lambda reply: answer_of(reply, what, named=named))
+            self._state = answer.state
+        finally:
+            self._asking = False
         return answer, attempts
 
     def _describe(self, call: Call | None = None) -> Steps[Community]:
@@ -172,10 +182,11 @@ class PolicyCalls:
         return (yield from self._get("/v1/models", lambda content: _part(content, "models", list)))
 
     def _ready(self) -> Steps[bool]:
+        call = self._begin(attempts=1)
         try:
-            names = yield from self._get(
-                "/ready", lambda content: _part(content, "communities", list), self._begin(attempts=1)
-            )
+            names = yield from self._get("/ready", lambda content: _part(content, "communities", list), call)
+            if self._name in names:
+                yield from self._get(self._path, community_of, call)  # which asks for the token, unlike the first
         except DeadlineError:
             return False
         return self._name in names
@@ -190,6 +201,7 @@ class PolicyCalls:
         timing = self._timing
         return Call(
             os.urandom(12).hex(),
+            self.url,
             self._timeout_s,
             timing.monotonic() + self._timeout_s,
             self._attempt_timeout_s,

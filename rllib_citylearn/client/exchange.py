@@ -57,6 +57,7 @@ class Call:
 
     Attributes:
         id: sent with every attempt of every request, and found in the server's log.
+        server: its address, for messages.
         timeout_s: the whole time.
         deadline: when it ends, by ``timing.monotonic``.
         attempt_timeout_s: longest that one attempt may take.
@@ -65,6 +66,7 @@ class Call:
     """
 
     id: str
+    server: str
     timeout_s: float
     deadline: float
     attempt_timeout_s: float
@@ -85,7 +87,9 @@ class Call:
         """
         times = "1 attempt" if attempts == 1 else f"{attempts} attempts"
         found = f" The last: {last}." if last else ""
-        return DeadlineError(f"The policy server gave no usable answer in {times}, and {why}.{found}", attempts, self.id)
+        return DeadlineError(
+            f"The policy server at {self.server} gave no usable answer in {times}, and {why}.{found}", attempts, self.id
+        )
 
 
 def exchange(call: Call, request: Request, read: Callable[[Reply], T]) -> Steps[tuple[T, int]]:

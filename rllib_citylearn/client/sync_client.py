@@ -105,7 +105,7 @@ class PolicyClient(PolicyCalls):
         """Whether the server answers for this community now; asked once, without retries.
 
         Raises:
-            PolicyRequestError: what answers is no policy server.
+            PolicyRequestError: it refuses the token, or what answers is no policy server.
         """
         return self._run(self._ready())
 

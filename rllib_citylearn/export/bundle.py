@@ -90,15 +90,18 @@ def write_bundle(path: Path, *, manifest: Manifest, models: Mapping[str, bytes])
     return bundle
 
 
-def read_bundle(path: Path) -> Bundle:
+def read_bundle(path: Path | str) -> Bundle:
     """Read a bundle and verify all of it: its files, their checksums, the manifest and the models' contracts.
 
     Raises:
         BundleError: a file is missing, too many, damaged or edited, of another format version, or does not fit the
             manifest. The message names the file and says what to do.
     """
+    path = Path(path)
     if not path.is_dir():
         raise BundleError(f"There is no bundle at {path}: it is not a folder. Name the folder that holds {MANIFEST}.")
+    if not (path / MANIFEST).exists() and (path / "bundle" / MANIFEST).is_file():
+        raise BundleError(f"{path} is the folder of a run, not a bundle; name {path / 'bundle'}.")
     present = {entry.name for entry in path.iterdir()}
     files = _files(path)
     for name in (*files, CHECKSUMS):

@@ -29,23 +29,23 @@ def lines(text: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-def logged(bundle: Path, capsys: pytest.CaptureFixture[str], **config: Any) -> PolicyApp:
+def logged(bundle: Path, capfd: pytest.CaptureFixture[str], **config: Any) -> PolicyApp:
     """A replica's application, with logs as in production; what starting it wrote is dropped."""
     logging.getLogger("serve").handlers.clear()
     server = PolicyServer()
     asyncio.run(server.reconfigure({"bundle": str(bundle), **config}))
-    start = lines(capsys.readouterr().err)
+    start = lines(capfd.readouterr().err)
     assert [line["message"].partition(":")[0] for line in start] == ["default"]
     return server.__serve_build_asgi_app__()
 
 
-def test_each_request_is_a_line_with_its_id(bundles: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    app = logged(bundles / "plain", capsys, access_log=True)
+def test_each_request_is_a_line_with_its_id(bundles: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    app = logged(bundles / "plain", capfd, access_log=True)
     example = ask(app, "GET", "/example", headers={"x-request-id": "one"}).content
     post(app, "/predict", example, headers={"x-request-id": "two"})
     post(app, ACTIONS, b"{", headers={"x-request-id": "three"})
     response = ask(app, "BREW\u20ac".encode().hex(), "/nothing?secret=1", headers={"x-request-id": "a\nb"})
-    written = lines(capsys.readouterr().err)
+    written = lines(capfd.readouterr().err)
     assert [(line["request"], line["method"], line["path"], line["status"]) for line in written] == [
         ("one", "GET", "/example", 200),
         ("two", "POST", "/predict", 200),
@@ -60,19 +60,19 @@ def test_each_request_is_a_line_with_its_id(bundles: Path, capsys: pytest.Captur
 
 
 def test_without_an_access_log_only_failures_are_written(
-    bundles: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    bundles: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    app = logged(bundles / "plain", capsys)
+    app = logged(bundles / "plain", capfd)
     example = ask(app, "GET", "/example").content
     post(app, "/predict", example)
-    assert capsys.readouterr().err == ""
+    assert capfd.readouterr().err == ""
 
     def fail(*_: Any, **__: Any) -> Any:
         raise RuntimeError("two\nlines")
 
     monkeypatch.setattr(app.communities["default"].models["current"].runtime, "predict", fail)
     response = post(app, "/predict", example)
-    (line,) = lines(capsys.readouterr().err)
+    (line,) = lines(capfd.readouterr().err)
     assert (line["level"], line["request"]) == ("ERROR", response.headers["x-request-id"])
     assert "RuntimeError: two\nlines" in line["traceback"]
     assert "two" not in response.text
@@ -87,11 +87,11 @@ def test_anything_that_is_logged_is_one_line_of_json() -> None:
         assert json.loads(text)["message"] == (message % args if args else message)
 
 
-def test_two_servers_in_a_process_write_each_line_once(bundles: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    app = logged(bundles / "plain", capsys, access_log=True)
+def test_two_servers_in_a_process_write_each_line_once(bundles: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    app = logged(bundles / "plain", capfd, access_log=True)
     PolicyServer()
     ask(app, "GET", "/ready")
-    assert len(lines(capsys.readouterr().err)) == 1
+    assert len(lines(capfd.readouterr().err)) == 1
 
 
 def traced(app: PolicyApp, bundle: Path) -> tuple[Tracer, InMemorySpanExporter]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -220,7 +221,8 @@ def test_a_configuration_that_can_not_be_used_keeps_what_is_served_and_is_told(b
         assert ready.status_code == 200
         assert ready.json()["refused_configuration"] is True, "which file it was is not for everybody"
         assert answer(app, ACTIONS, observations=rows) == before
-        assert f"citylearn_policy_refused_configurations_total {count:.1f}" in ask(app, "GET", "/metrics").text
+        told = ask(app, "GET", "/metrics").text
+        assert re.search(rf'^citylearn_policy_refused_configurations_total{{replica="\S+"}} {count:.1f}$', told, re.M)
     asyncio.run(reconfigured(server, {"bundle": str(bundles / "shifted")}))
     assert "refused_configuration" not in ask(app, "GET", "/ready").json()
     assert answer(app, ACTIONS, observations=rows)["model"]["name"] == "shifted"

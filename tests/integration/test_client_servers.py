@@ -135,6 +135,8 @@ def test_what_a_server_tells_of_itself(kind: str, url: str, bundle: Path) -> Non
     stranger = client_at(kind, url, community="elsewhere")
     assert stranger.ready() is False
     stranger.close()
+    with pytest.raises(PolicyRequestError, match="401"):
+        client_at(kind, url, token="not-the-token-that-it-takes").ready()
 
 
 @both

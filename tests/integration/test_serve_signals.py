@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
@@ -12,8 +13,8 @@ from typing import Any
 import pytest
 
 from serve import launch
-from serve.settings import Settings
-from tests.bundles import write_small_bundle
+from serve.settings import Settings, settings
+from tests.bundles import observations, small_community, write_small_bundle
 from tests.servers import free_port
 
 
@@ -33,11 +34,48 @@ def ray_free(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("ray_free")
+def test_a_roll_that_changes_too_much_is_refused_where_it_was_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, bias in (("old", 0.0), ("new", 0.7)):
+        write_small_bundle(tmp_path / name, name=name, bias=bias)
+    recorded = tmp_path / "recorded.jsonl"
+    recorded.write_text(json.dumps({"observations": observations(small_community(), 0)}))
+    deployed: list[str] = []
+
+    def read() -> Settings:
+        if refused:  # the second reading is of what is refused, the third of nothing new
+            os.kill(os.getpid(), signal.SIGTERM)
+        serving = "new" if deployed else "old"
+        refused.extend([1] * (serving == "new"))
+        district = {
+            "versions": {name: str(tmp_path / name) for name in ("old", "new")},
+            "serving": serving,
+            "recorded": str(recorded),
+            "largest_change": 0.01,
+        }
+        return settings({"communities": {"district": district}})
+
+    def deploy(_serve: Any, now: Settings, _replicas: tuple[int, int]) -> None:
+        deployed.append(now.served["district"].serving)
+        os.kill(os.getpid(), signal.SIGHUP)
+
+    refused: list[int] = []
+    monkeypatch.setattr(launch, "_deploy", deploy)
+    timer = threading.Timer(5.0, os.kill, (os.getpid(), signal.SIGHUP))
+    timer.start()
+    launch.serve_locally(read, "127.0.0.1", free_port(), haproxy=False)
+    timer.cancel()
+    assert deployed == ["old"]
+    assert "Version new of district acts otherwise than what is served now" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("ray_free")
 def test_a_hangup_while_it_starts_or_rolls_is_heard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = []
+    wanted = []
     for k in range(4):
         write_small_bundle(tmp_path / str(k), name=str(k))
-        settings.append(Settings(bundle=str(tmp_path / str(k))))
+        wanted.append(Settings(bundle=str(tmp_path / str(k))))
     deployed: list[str] = []
 
     def deploy(_serve: Any, now: Settings, _replicas: tuple[int, int]) -> None:
@@ -48,6 +86,6 @@ def test_a_hangup_while_it_starts_or_rolls_is_heard(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(launch, "_deploy", deploy)
     limit = threading.Timer(30.0, os.kill, (os.getpid(), signal.SIGTERM))
     limit.start()
-    launch.serve_locally(lambda: settings[len(deployed)], "127.0.0.1", free_port(), haproxy=False)
+    launch.serve_locally(lambda: wanted[len(deployed)], "127.0.0.1", free_port(), haproxy=False)
     limit.cancel()
     assert deployed == ["0", "1", "2", "3"]

@@ -51,6 +51,16 @@ def mend_checksums(path: Path) -> None:
     (path / "SHA256SUMS").write_text("".join(lines))
 
 
+def test_a_text_is_a_path_too(whole: Path) -> None:
+    assert read_bundle(str(whole)).sha256 == read_bundle(whole).sha256
+
+
+def test_the_folder_of_a_run_is_told_from_its_bundle(whole: Path, tmp_path: Path) -> None:
+    shutil.copytree(whole, tmp_path / "run" / "bundle")
+    with pytest.raises(BundleError, match=r"is the folder of a run, not a bundle; name .*run/bundle\."):
+        read_bundle(tmp_path / "run")
+
+
 def test_what_is_read_is_what_was_written(whole: Path) -> None:
     community = small_community()
     bundle = read_bundle(whole)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
 import subprocess
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 
 from rllib_citylearn import client as package
-from rllib_citylearn.client import Clipped, DeadlineError, PolicyClient, PolicyRequestError
+from rllib_citylearn.client import AsyncPolicyClient, Clipped, DeadlineError, PolicyClient, PolicyRequestError
 from rllib_citylearn.client.retries import FIRST_WAIT_S, LONGEST_WAIT_S, backoff_s, retry_after_s
 from rllib_citylearn.errors import ConfigError, FeatureError, UserError
 from tests.policy_clients import EPOCH, MODEL, NAMED, ROWS, Clock, Outcome, Scripted, answer, make, problem
@@ -439,3 +440,20 @@ def test_a_missing_httpx_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(sys.modules, "httpx", None)
     with pytest.raises(ConfigError, match=r"httpx is missing; pip install 'rllib_citylearn\[client\]'"):
         PolicyClient("http://policies")
+
+
+def test_calls_that_overlap_are_refused_and_the_first_is_answered() -> None:
+    async def both_at_once() -> list[Any]:
+        async def slow(request: httpx.Request) -> httpx.Response:
+            await asyncio.sleep(0.05)
+            return Scripted(answer())(request)
+
+        async with AsyncPolicyClient("http://test", fallback=None, transport=httpx.MockTransport(slow)) as client:
+            first, second = await asyncio.gather(client.act(OBSERVED), client.act(OBSERVED), return_exceptions=True)
+            return [first, second, await client.act(OBSERVED)]
+
+    first, second, third = asyncio.run(both_at_once())
+    assert not first.fallback
+    assert isinstance(second, ConfigError)
+    assert "overlap" in str(second)
+    assert not third.fallback, "the client is free again"
