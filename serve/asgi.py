@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -56,6 +58,12 @@ _PAGE_POLICY = (
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "CONNECT", "TRACE"})
 """Methods that logs and spans name; clients may invent others without end."""
 
+_SLOW_S = 0.5
+"""A body that takes longer is a slow client's."""
+
+_SLOW_BODIES = 2
+"""As many of them as ``limits.concurrent`` times this wait beside the requests in progress; others count among those."""
+
 log = logging.getLogger(__name__)
 
 
@@ -64,10 +72,15 @@ class PolicyApp:
 
     Inference runs on the event loop's thread: it takes well under a millisecond for a community, less than handing it to
     another thread and back, and so a replica never computes on more than one core.
+
+    Attributes:
+        metrics: what is counted.
+        names_requests: whether answers say the id that a request came with; else somebody else does.
     """
 
     def __init__(self) -> None:
         self.metrics = Metrics()
+        self.names_requests = True
         self._settings = Settings(bundle="")
         self._communities: Mapping[str, ServedCommunity] = {}
         self._answerer = Answerer(self.metrics, 1)
@@ -75,7 +88,7 @@ class PolicyApp:
         self._rates: Rates | None = None
         self._tracer: Tracer | None = None
         self._refusal: str | None = None
-        self._in_progress = 0
+        self._in_progress = self._slow = 0
 
     @property
     def communities(self) -> Mapping[str, ServedCommunity]:
@@ -168,7 +181,9 @@ class PolicyApp:
             if span is not None and tracer is not None:
                 tracer.end(span, int(status))
             self._log(identity, shown_method, pattern, int(status), started)
-        headers |= _SAFE | {"x-request-id": identity}
+        headers |= _SAFE
+        if self.names_requests or given.get("x-request-id") != identity:
+            headers["x-request-id"] = identity
         if status != HTTPStatus.NO_CONTENT:  # which has none of these
             headers |= {"content-type": content_type, "content-length": str(len(body))}
         if content_type == HTML:
@@ -221,9 +236,31 @@ class PolicyApp:
         if self._rates is not None:
             self._rates.take(caller)
         require_json(given)
-        body = await read_body(given, receive, self._settings.limits)
+        with self._arriving():
+            body = await read_body(given, receive, self._settings.limits)
         require_time(given)
         return JSON, msgspec.json.encode(self._about_observations(found, body))
+
+    @contextmanager
+    def _arriving(self) -> Iterator[None]:
+        """While a body arrives. One that takes long is not in progress, or slow clients would keep the others out."""
+        aside = False
+
+        def set_aside() -> None:
+            nonlocal aside
+            if self._slow < _SLOW_BODIES * self._settings.limits.concurrent:
+                aside = True
+                self._slow += 1
+                self._in_progress -= 1
+
+        later = asyncio.get_running_loop().call_later(_SLOW_S, set_aside)
+        try:
+            yield
+        finally:
+            later.cancel()
+            if aside:
+                self._slow -= 1
+                self._in_progress += 1
 
     def _admit(self, found: Match, given: Headers) -> str:
         """Name of the caller's token; refuses callers without one where tokens are asked for."""

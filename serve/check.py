@@ -36,8 +36,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """
     try:
         content = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, yaml.YAMLError) as error:
         raise ConfigError(f"{path} can't be read ({error}); name a YAML file of settings.") from error
+    except (ValueError, RecursionError, LookupError, TypeError, AttributeError) as error:  # of dates, numbers, tags
+        raise ConfigError(f"{path} has a value that is none ({error}); name a YAML file of settings.") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path} does not hold settings by name; see the user_config in serve/config.yaml.")
     return content
@@ -52,8 +54,8 @@ def read_settings(path: Path) -> dict[str, Any]:
     content = read_yaml(path)
     if "applications" in content:
         raise ConfigError(
-            f"{path} is a Serve config file; deploy it on a Ray cluster by `serve deploy {path}`, or give a file of what its "
-            "user_config holds."
+            f"{path} is a Serve config file; deploy it on a Ray cluster by `serve deploy {path}`, or give a file of what "
+            "its user_config holds."
         )
     return content
 

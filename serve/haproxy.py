@@ -7,13 +7,15 @@ HAProxy:
 
 * statistics and metrics listen on the loopback address; ``RLLIB_CITYLEARN_HAPROXY_METRICS=all`` leaves metrics to a scraper;
 * only the user that runs Ray may use the administration socket;
-* where no replica answers, clients get 503 with Retry-After, which is what they try again after.
+* where no replica answers, clients get 503 with Retry-After, which is what they try again after;
+* requests whose head does not arrive in ten seconds are ended.
 
 On clusters: ``RAY_SERVE_HAPROXY_BINARY_PATH=$(command -v rllib-citylearn-haproxy)`` in the environment of Ray's processes.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -28,29 +30,47 @@ METRICS = "RLLIB_CITYLEARN_HAPROXY_METRICS"
 PIDS = "haproxy.pids"
 """File beside the configuration with the ids of the processes that became HAProxy, for whoever has to end what is left."""
 
-_BODY = (
-    '{"type":"about:blank","title":"Service Unavailable","status":503,'
-    '"detail":"No replica answers at the moment; try again in a second.","instance":"urn:request:none"}'
-)
+_REQUEST_S = 10
+"""Seconds in which a request's head has to be there. Ray sets no limit: who sends none keeps a connection for an hour."""
 
-UNAVAILABLE = (
-    "HTTP/1.1 503 Service Unavailable\r\n"
-    "content-type: application/problem+json\r\n"
-    f"content-length: {len(_BODY)}\r\n"
-    "cache-control: no-store\r\n"
-    "retry-after: 1\r\n"
-    "connection: close\r\n"
-    f"\r\n{_BODY}"
-)
-"""What a client gets where no replica answers."""
+_ANSWERS = {
+    500: ("Internal Server Error", "The proxy failed; try again later."),
+    502: ("Service Unavailable", "No replica answers at the moment; try again in a second."),
+    503: ("Service Unavailable", "No replica answers at the moment; try again in a second."),
+    504: ("Service Unavailable", "No replica answers at the moment; try again in a second."),
+}
+"""What HAProxy itself answers, by the status that it has for it; what is no HTTP it refuses in words of its own."""
 
 
-def closed(configuration: str, unavailable: Path, *, open_metrics: bool = False) -> str:
+def answer(status: int) -> str:
+    """A whole HTTP answer, a problem document, for what HAProxy calls ``status``.
+
+    Where no replica answers that is 503 with Retry-After, which is what clients try again after.
+    """
+    title, detail = _ANSWERS[status]
+    unavailable = status in (502, 503, 504)
+    given = 503 if unavailable else status
+    body = json.dumps(
+        {"type": "about:blank", "title": title, "status": given, "detail": detail, "instance": "urn:request:none"},
+        separators=(",", ":"),
+    )
+    head = [
+        f"HTTP/1.1 {given} {title}",
+        "content-type: application/problem+json",
+        f"content-length: {len(body)}",
+        "cache-control: no-store",
+        *(["retry-after: 1"] if unavailable else []),
+        "connection: close",
+    ]
+    return "\r\n".join([*head, "", body])
+
+
+def closed(configuration: str, answers: Path, *, open_metrics: bool = False) -> str:
     """Ray's configuration of HAProxy with its doors closed.
 
     Args:
         configuration: HAProxy's, as Ray writes it.
-        unavailable: a file that holds ``UNAVAILABLE``.
+        answers: a folder with ``answer(status)`` in files ``STATUS.http``.
         open_metrics: whether HAProxy's own metrics stay readable from the network.
 
     Raises:
@@ -70,7 +90,15 @@ def closed(configuration: str, unavailable: Path, *, open_metrics: bool = False)
             )
         text = text.replace(section, mended)
     text = re.sub(r"^(\s+stats socket \S+ mode )666\b", r"\g<1>600", text, flags=re.M)
-    return re.sub(r"^(\s+errorfile (502|503|504) )\S+", rf"\g<1>{unavailable}", text, flags=re.M)
+    text = re.sub(r"^\s+errorfile \d+ .*\n", "", text, flags=re.M)
+    ours = "".join(f"    errorfile {status} {answers / f'{status}.http'}\n" for status in _ANSWERS)
+    if not re.search(r"^\s+timeout http-request ", text, flags=re.M):
+        ours += f"    timeout http-request {_REQUEST_S}s\n"
+    text = re.sub(r"^defaults\n", f"defaults\n{ours}", text, flags=re.M)
+    if not re.search(r"^\s+use_backend ", text, flags=re.M):
+        # Before Ray has named any application HAProxy would say that there is no such path, after which nobody tries again.
+        text = re.sub(r"^(backend default_backend\n).*\n", r"\g<1>    http-request deny deny_status 503\n", text, flags=re.M)
+    return text
 
 
 def main() -> None:
@@ -79,10 +107,10 @@ def main() -> None:
     try:
         if "-f" in arguments[:-1]:
             path = Path(arguments[arguments.index("-f") + 1])
-            unavailable = path.with_name("unavailable.http")
-            unavailable.write_text(UNAVAILABLE, newline="")
+            for status in _ANSWERS:
+                path.with_name(f"{status}.http").write_text(answer(status), newline="")
             open_metrics = os.environ.get(METRICS) == "all"
-            write_text(path, closed(path.read_text(), unavailable, open_metrics=open_metrics))
+            write_text(path, closed(path.read_text(), path.parent, open_metrics=open_metrics))
             with path.with_name(PIDS).open("a") as pids:
                 pids.write(f"{os.getpid()}\n")
         program = _program()

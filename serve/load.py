@@ -68,7 +68,7 @@ async def _one(load: Load, host: str, port: int, sent: bytes, end: float, pause:
             if streams is None:
                 streams = await asyncio.open_connection(host, port)
             async with asyncio.timeout(_LONGEST_S):
-                status, head = await _exchange(*streams, sent)
+                status, head = await exchange(*streams, sent)
         except (OSError, EOFError, ValueError, TimeoutError):
             load.statuses[0] += 1
             if streams is not None:
@@ -91,7 +91,7 @@ async def _one(load: Load, host: str, port: int, sent: bytes, end: float, pause:
         streams[1].close()
 
 
-async def _exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, sent: bytes) -> tuple[int, bytes]:
+async def exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, sent: bytes) -> tuple[int, bytes]:
     """Status and head, in lower case, of the answer to a request."""
     writer.write(sent)
     head = (await reader.readuntil(b"\r\n\r\n")).lower()

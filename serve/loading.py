@@ -118,7 +118,7 @@ def _from_file(path: str | None, model: Model) -> list[Recorded]:
     model = _copy(model)
     try:
         lines = Path(path).read_bytes().splitlines()
-    except OSError as error:
+    except (OSError, ValueError) as error:  # such as a path with a zero byte
         raise ConfigError(f"The recorded inputs in {path} can't be read ({error}).") from error
     inputs = []
     for number, line in enumerate(lines, 1):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter as Counts
 from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
@@ -104,8 +105,8 @@ class Metrics:
 
     def clipped(self, community: str, values: Iterable[tuple[str, str, float]]) -> None:
         """Values outside their range, as ``PolicyRuntime.clipped`` reports them."""
-        for building, feature, _ in values:
-            self._clipped.labels(community, building, feature).inc()
+        for (building, feature), count in Counts((building, feature) for building, feature, _ in values).items():
+            self._clipped.labels(community, building, feature).inc(count)
 
     def silent(self, community: str, buildings: Iterable[str]) -> None:
         """Buildings that were not heard of."""

@@ -29,6 +29,7 @@ class PolicyServer:
     def __init__(self) -> None:
         log_as_json()
         self._app = PolicyApp()
+        self._app.names_requests = False  # Serve writes the header that says the request's id
         self._app.metrics.replica = f"{socket.gethostname()}-{os.getpid()}"
         self._busy: BusyThread | None = None
         self._answers = 0
@@ -63,8 +64,8 @@ class PolicyServer:
         try:
             wanted = settings(user_config)
             self._app.use(*await asyncio.to_thread(self._app.prepare, wanted))
-        except UserError as error:
+        except Exception as error:
             if not self._app.communities:
                 raise
-            log.error("a configuration was refused: %s", error)
+            log.error("a configuration was refused: %s", error, exc_info=not isinstance(error, UserError))
             self._app.refuse(str(error))

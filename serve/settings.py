@@ -49,13 +49,17 @@ class Community(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     largest_change: float | None = None
 
 
+_SLOWEST = 0.001
+"""Fewest requests a second that a limit may allow."""
+
+
 class Limits(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """What a replica takes.
 
     Attributes:
         body_bytes: largest request body; a larger one is refused unread.
         batch: most observations in a request.
-        concurrent: most requests at a time; more get 503 with Retry-After.
+        concurrent: most requests at a time, slow bodies aside; more get 503 with Retry-After.
         body_seconds: longest that a client may take to send a body.
         requests_per_second: of each token (or of all clients without one), over seconds; more get 429. None is no limit.
     """
@@ -129,8 +133,8 @@ def _checks(settings: Settings) -> dict[str, bool]:
         f"'limits.batch' is {limits.batch}; give at least 1": limits.batch >= 1,
         f"'limits.concurrent' is {limits.concurrent}; give at least 1": limits.concurrent >= 1,
         f"'limits.body_seconds' is {limits.body_seconds}; give a number above 0": limits.body_seconds > 0,
-        f"'limits.requests_per_second' is {limits.requests_per_second}; give a number above 0, or leave it out": (
-            limits.requests_per_second is None or limits.requests_per_second > 0
+        f"'limits.requests_per_second' is {limits.requests_per_second}; give at least {_SLOWEST:g}, or leave it out": (
+            limits.requests_per_second is None or limits.requests_per_second >= _SLOWEST
         ),
         "'metrics_need_token' asks for tokens, but 'tokens' names no file of them": not settings.metrics_need_token
         or settings.tokens is not None,

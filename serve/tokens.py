@@ -60,7 +60,7 @@ class Tokens:
         try:
             if self._stamped() != self._stamp:
                 self._digests = self._read()
-        except (OSError, ConfigError) as error:  # as a secret is being renewed its file may be away for a moment
+        except (OSError, ValueError, ConfigError) as error:  # as a secret is being renewed its file may be away for a moment
             log.warning("the tokens stay as they were: %s", error)
 
     def _stamped(self) -> tuple[int, int]:
@@ -71,7 +71,7 @@ class Tokens:
         try:
             stamp = self._stamped()
             lines = self._path.read_text("utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, ValueError) as error:  # such as a path with a zero byte
             raise ConfigError(f"The tokens in {self._path} can't be read ({error}).") from error
         digests: dict[str, bytes] = {}
         for number, line in enumerate(lines, 1):

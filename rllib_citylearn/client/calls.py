@@ -159,8 +159,8 @@ class PolicyCalls:
         request = Request("POST", f"{self.url}{self._path}/{what}", headers, body)
         if self._asking:
             raise ConfigError(
-                "Two calls of one client overlap, and each needs the state that the last one brings; await the first, or make "
-                "a client for each community."
+                "Two calls of one client overlap, and each needs the state that the last one brings; await the first, or "
+                "make a client for each community."
             )
         self._asking = True
         try:

@@ -115,7 +115,7 @@ def read_bundle(path: Path | str) -> Bundle:
     _require_checksums(path, contents, checksums)
     try:
         content = json.loads(contents[MANIFEST])
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BundleError(f"{MANIFEST} in {path} is not valid JSON ({error}). {_EXPORT_AGAIN}") from error
     manifest = Manifest.from_dict(content)
     models = {model: contents[f"{model}.onnx"] for model in models_of(manifest.hint_size)}
@@ -157,7 +157,7 @@ def _files(path: Path) -> tuple[str, ...]:
     """Files that the bundle must have beside the checksums. A manifest that can't be read is refused later, by name."""
     try:
         content = json.loads((path / MANIFEST).read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         content = None
     hint_size = content.get("hint_size") if isinstance(content, dict) else None
     return (MANIFEST, *(f"{model}.onnx" for model in models_of(0 if is_scalar(hint_size, int) and hint_size == 0 else 1)))

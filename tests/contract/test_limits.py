@@ -227,3 +227,27 @@ def test_a_batch_of_more_than_allowed_is_refused(bundles: Path, plain: PolicyRun
     for url in (ACTIONS, HINTS, "/predict"):
         problem = require_problem(post(app, url, {"observations": [plain.example()] * 3}), 422)
         assert "3 entries; send at most 2" in problem["detail"]
+
+
+def test_slow_bodies_do_not_keep_others_out(bundles: Path) -> None:
+    app = app_of({"bundle": str(bundles / "plain"), "limits": {"concurrent": 4, "body_seconds": 3}})
+    example = ask(app, "GET", "/example").content
+
+    async def drip() -> dict[str, Any]:
+        await asyncio.sleep(0.1)
+        return {"type": "http.request", "body": b" ", "more_body": True}
+
+    async def all_at_once() -> tuple[list[int], list[int]]:
+        slow = [asyncio.create_task(raw(app, "/predict", drip)) for _ in range(10)]
+        await asyncio.sleep(1.0)
+        status, _, _ = await raw(app, "/predict", receiving(example))
+        at_first = [task.result()[0] for task in slow if task.done()]
+        statuses = sorted(answer[0] for answer in await asyncio.gather(*slow))
+        return [status, *at_first], statuses
+
+    (status, *refused), statuses = asyncio.run(all_at_once())
+    assert status == 200, "8 of the slow ones are set aside"
+    assert refused == [503] * 6, "those that came beyond 4, before the first were known to be slow"
+    assert statuses == [408] * 4 + [503] * 6
+    again, _, _ = asyncio.run(raw(app, "/predict", receiving(example)))
+    assert again == 200

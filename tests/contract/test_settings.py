@@ -30,9 +30,10 @@ WRONG: list[tuple[Any, str]] = [
     (GOOD | {"limits": {"body_seconds": float("nan")}}, "'limits.body_seconds' is nan; give a number above 0"),
     (
         GOOD | {"limits": {"requests_per_second": 0}},
-        "'limits.requests_per_second' is 0.0; give a number above 0, or leave it out",
+        "'limits.requests_per_second' is 0.0; give at least 0.001, or leave it out",
     ),
     (GOOD | {"limits": {"requests_per_second": float("nan")}}, "'limits.requests_per_second' is nan"),
+    (GOOD | {"limits": {"requests_per_second": 1e-320}}, "give at least 0.001"),
     (GOOD | {"metrics_need_token": True}, "'metrics_need_token' asks for tokens, but 'tokens' names no file of them"),
     *[
         (GOOD | {"cors_origins": [origin]}, f"'cors_origins' has {origin!a}; give origins such as https://example.org, or *")

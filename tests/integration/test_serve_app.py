@@ -122,8 +122,11 @@ def test_requests_come_in_through_haproxy_which_listens_on_the_loopback_address_
     doors = [address for pid in proxies for address in listening(pid)]
     assert f"127.0.0.1:{server.url.rpartition(':')[2]}" in doors
     assert {address.rpartition(":")[0] for address in doors} == {"127.0.0.1"}
-    replicas = [address for pid in started for address in listening(pid) if address.endswith(":30000")]
-    assert replicas == ["127.0.0.1:30000"]
+    # Ports that are chosen lie below those that the system gives out, at which Ray's own services are.
+    replicas = [
+        address for pid in started for address in listening(pid) if 20_000 <= int(address.rpartition(":")[2]) < 32_000
+    ]
+    assert [address.rpartition(":")[0] for address in replicas] == ["127.0.0.1"]
 
 
 @linux_only

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -22,7 +23,7 @@ import yaml
 
 from rllib_citylearn.client import PolicyClient
 from rllib_citylearn.export import PolicyRuntime, read_bundle
-from serve.load import Load, drive, request
+from serve.load import Load, drive, exchange, request
 from serve.processes import descendants
 from tests.bundles import observations, write_small_bundle
 from tests.servers import free_port, wait_until_ready
@@ -90,8 +91,7 @@ def serving(folder: Path, *options: str, **limits: int) -> Iterator[Server]:
         started = {pid: _program(pid) for pid in descendants(process.pid)}
         process.terminate()
         process.wait(60)
-    # Nothing that it started outlives it, HAProxy's processes among them.
-    assert any(b"haproxy" in program for program in started.values())
+    # Nothing that it started outlives it.
     wait_for(lambda: not any(p and _program(pid) == p for pid, p in started.items()), 20.0, "an end of all of them")
 
 
@@ -222,6 +222,67 @@ def test_without_requests_no_replica_stays_and_the_next_one_waits_for_another(se
             assert alone.replicas()
     server.roll("v1")
     wait_for(lambda: versions_that_answer(server) == {"v1"}, 40.0, "and back")
+
+
+def test_settings_that_are_none_are_refused_and_the_server_goes_on(server: Server) -> None:
+    whole = server.settings.read_text()
+    for broken in ("serving: 2026-02-30", "[" * 3000, "a: !!bool b", f'{whole}\ntokens: "/tmp/a\\0b"'):
+        server.settings.write_text(broken)
+        result = load(server, 2, 2.0, lambda: server.process.send_signal(signal.SIGHUP))
+        assert set(result.statuses) == {200}, (broken[:30], result.statuses)
+    server.settings.write_text(whole)
+    assert (server.folder / "output").read_text().count("The new settings are refused, and the old ones stay") >= 4
+
+
+def test_a_stopping_server_gives_the_answers_that_it_owes(tmp_path: Path) -> None:
+    async def ask_on(port: int, sent: bytes, stopping: threading.Event) -> list[int]:
+        """Statuses until the server takes no more connections; 0 is an answer that did not come."""
+        statuses: list[int] = []
+        while True:
+            try:
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                assert stopping.is_set(), "no connection before the end"
+                return statuses
+            head = b""
+            while b"connection: close" not in head:
+                try:
+                    status, head = await exchange(reader, writer, sent)
+                except (OSError, EOFError):
+                    status, head = 0, b"connection: close"
+                statuses.append(status)
+            writer.close()
+
+    with serving(tmp_path, "--replicas", "2") as alone:
+        sent, stopping = request("127.0.0.1", PATH, body(alone)), threading.Event()
+
+        def stop() -> None:
+            stopping.set()
+            alone.process.terminate()
+
+        async def all_of_them() -> list[list[int]]:
+            asyncio.get_running_loop().call_later(3.0, stop)
+            return await asyncio.gather(*(ask_on(alone.port, sent, stopping) for _ in range(6)))
+
+        connections = asyncio.run(all_of_them())
+        alone.process.wait(60)
+    assert all(set(statuses) == {200} for statuses in connections), [statuses[-3:] for statuses in connections]
+
+
+def test_failures_stand_in_the_log_at_once(server: Server) -> None:
+    identity = "looked-for-in-the-log"
+    url = f"{server.url}/v1/communities/nowhere"
+    response = httpx.get(url, headers={"x-request-id": identity})
+    assert (response.status_code, response.headers.get_list("x-request-id")) == (404, [identity])
+    said = (server.folder / "output").read_text()
+    pattern = said.split("Logs, a JSON object a line: ")[1].splitlines()[0]
+    folder, _, names = pattern.rpartition("/")
+
+    def logged() -> bool:
+        lines = [line for file in Path(folder).glob(names) for line in file.read_text(errors="replace").splitlines()]
+        return any(identity in line and json.loads(line)["status"] == 404 for line in lines)
+
+    wait_for(logged, 5.0, "a line in the log")
 
 
 def test_more_than_it_takes_is_refused_with_a_time_to_come_back_and_nothing_else(tmp_path: Path) -> None:
