@@ -59,11 +59,12 @@ def main() -> None:
     """Print what the policy is worth."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--url", default="http://127.0.0.1:8000", help="of the policy server")
+    parser.add_argument("--community", default="default", help="its name at the server")
     parser.add_argument("--token-file", help="a file of the server's bearer token")
     parser.add_argument("--data", default="citylearn_challenge_2022_phase_all", help="the data set that the policy is for")
     parser.add_argument("--hours", type=int, default=168, help="hours to simulate")
     args = parser.parse_args()
-    with PolicyClient(args.url, token_file=args.token_file) as client:
+    with PolicyClient(args.url, args.community, token_file=args.token_file) as client:
         client.community()  # from here on the client knows how to rest
         env = make_citylearn_env(resolve(args.data).folder, window=(0, args.hours))
         reasons = control(client, env)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from rllib_citylearn.errors import BundleError, ConfigError
 from rllib_citylearn.export.bundle import Bundle, read_bundle
 from rllib_citylearn.export.gateway import BuildingRuntime
+from rllib_citylearn.export.rows import listed
 from rllib_citylearn.export.runtime import PolicyRuntime
 from serve.observations import NamedRows
 from serve.recorder import Recorder
@@ -101,6 +103,14 @@ def load(label: str, folder: str, known: Mapping[str, Model]) -> Model:
     return there if there is not None and there.label == label else Model(label, bundle)
 
 
+def _apart(mine: Any, theirs: Any) -> str:
+    """What one of two has and the other has not; all of it where that is not the difference."""
+    if not isinstance(mine, list) or not isinstance(theirs, list):
+        return str(mine)
+    own = [str(one) for one in mine if one not in theirs]
+    return listed(own) if own else f"a list of {len(mine)}"
+
+
 def require_same_community(name: str, models: Mapping[str, Model]) -> None:
     """Versions of one policy take the same observations and give the same actions, so that clients need not know of them.
 
@@ -113,9 +123,10 @@ def require_same_community(name: str, models: Mapping[str, Model]) -> None:
         for one, two in zip(mine, theirs, strict=False):
             for what in ("name", "features", "actions", "action_low", "action_high"):
                 if one[what] != two[what]:
+                    here, there = _apart(one[what], two[what]), _apart(two[what], one[what])
                     raise BundleError(
                         f"The versions {first.label} and {other.label} of {name} are of different communities: {what} of "
-                        f"{one['name']} is {one[what]} in the one and {two[what]} in the other. Serve two communities."
+                        f"{one['name']} is {here} in the one and {there} in the other. Serve two communities."
                     )
         if len(mine) != len(theirs):
             raise BundleError(

@@ -7,7 +7,7 @@ from typing import Any
 
 from rllib_citylearn.env.features import AgentFeatures, CommunityFeatures
 from rllib_citylearn.errors import FeatureError
-from rllib_citylearn.export.rows import shown
+from rllib_citylearn.export.rows import listed, shown
 
 
 class NamedRows:
@@ -49,14 +49,14 @@ class NamedRows:
             FeatureError: unknown or missing features, by name.
         """
         if not isinstance(named, dict):
-            raise FeatureError(f"{field} is {shown(named)}; expected an object of {', '.join(agent.features)}.")
+            raise FeatureError(f"{field} is {shown(named)}; expected an object of {listed(agent.features)}.")
         row = [named[name] if name in named else common.get(name, _MISSING) for name in agent.features]
         if any(value is _MISSING for value in row):
             missing = [name for name, value in zip(agent.features, row, strict=True) if value is _MISSING]
-            raise FeatureError(f"{field} lacks {', '.join(missing)}; expected are {', '.join(agent.features)}.")
+            raise FeatureError(f"{field} lacks {listed(missing)}; expected are {listed(agent.features)}.")
         if len(named) > len(agent.features) or not set(named) <= set(agent.features):
             unknown = next(name for name in named if name not in agent.features)
-            raise FeatureError(f"{field} has the unknown feature {shown(unknown)}; known are {', '.join(agent.features)}.")
+            raise FeatureError(f"{field} has the unknown feature {shown(unknown)}; known are {listed(agent.features)}.")
         return row
 
     def common(self, content: Any) -> dict[str, Any]:

@@ -12,6 +12,9 @@ import numpy.typing as npt
 from rllib_citylearn.env.features import AgentFeatures, CommunityFeatures
 from rllib_citylearn.errors import FeatureError
 
+_LISTED = 8
+"""Names that a message lists."""
+
 Row = Sequence[float] | None
 """What a building measured, in the order of its features; None where nothing was heard of it."""
 
@@ -91,6 +94,11 @@ def shown(value: Any) -> str:
         return "a number too large to compute with"
     text = "null" if value is None else ascii(value)
     return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names one after the other, of many the first."""
+    return ", ".join(names[:_LISTED]) + (f" and {len(names) - _LISTED} more" if len(names) > _LISTED else "")
 
 
 def _is_plain(row: Any, length: int) -> bool:
