@@ -18,6 +18,7 @@ import msgspec
 from serve import routes
 from serve.answers import Answerer
 from serve.loading import load_communities
+from serve.logs import Few
 from serve.metrics import CONTENT_TYPE, Metrics
 from serve.models import Model, ServedCommunity
 from serve.openapi import document
@@ -64,6 +65,9 @@ _SLOW_S = 0.5
 _SLOW_BODIES = 2
 """As many of them as ``limits.concurrent`` times this wait beside the requests in progress; others count among those."""
 
+_LOGGED_FAILURES = 20
+"""Refused requests that are logged in a second; metrics count all of them."""
+
 log = logging.getLogger(__name__)
 
 
@@ -89,6 +93,7 @@ class PolicyApp:
         self._tracer: Tracer | None = None
         self._refusal: str | None = None
         self._in_progress = self._slow = 0
+        self._failures = Few(_LOGGED_FAILURES)
 
     @property
     def communities(self) -> Mapping[str, ServedCommunity]:
@@ -195,7 +200,7 @@ class PolicyApp:
 
     def _log(self, identity: str, method: str, pattern: str, status: int, started: float) -> None:
         failed = status >= HTTPStatus.BAD_REQUEST and status != HTTPStatus.INTERNAL_SERVER_ERROR  # of which more is logged
-        if not (self._settings.access_log or failed):
+        if not (self._settings.access_log or (failed and self._failures.written())):
             return
         facts = {
             "request": identity,

@@ -47,8 +47,8 @@ class BusyReplicas:
     """An autoscaling policy for Serve config files, ``policy_function: serve.autoscaling:BusyReplicas``.
 
     Delays and bounds of ``autoscaling_config`` apply as they do to Serve's own. With a ``min_replicas`` of 0 none is left
-    where no policy was asked for a while; what looks at health and metrics does not count. Serve starts one for the next
-    request of any kind, which waits for it.
+    where no policy answered for a while; what looks at health and metrics counts only while it is being answered. Serve
+    starts one for the next request of any kind, which waits for it.
 
     Args:
         target: share of the time that each replica should be busy, within (0, 1).

@@ -36,10 +36,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """
     try:
         content = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"{path} can't be read ({error}); name a YAML file of settings.") from error
     except (ValueError, RecursionError, LookupError, TypeError, AttributeError) as error:  # of dates, numbers, tags
-        raise ConfigError(f"{path} has a value that is none ({error}); name a YAML file of settings.") from error
+        raise ConfigError(f"{path} has a value that can't be read ({error}); name a YAML file of settings.") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path} does not hold settings by name; see the user_config in serve/config.yaml.")
     return content

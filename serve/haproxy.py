@@ -95,9 +95,10 @@ def closed(configuration: str, answers: Path, *, open_metrics: bool = False) -> 
     if not re.search(r"^\s+timeout http-request ", text, flags=re.M):
         ours += f"    timeout http-request {_REQUEST_S}s\n"
     text = re.sub(r"^defaults\n", f"defaults\n{ours}", text, flags=re.M)
-    if not re.search(r"^\s+use_backend ", text, flags=re.M):
+    frontend = next((part for part in sections if part.startswith("frontend http_frontend")), "")
+    if not re.search(r"^\s+use_backend ", frontend, flags=re.M):
         # Before Ray has named any application HAProxy would say that there is no such path, after which nobody tries again.
-        text = re.sub(r"^(backend default_backend\n).*\n", r"\g<1>    http-request deny deny_status 503\n", text, flags=re.M)
+        text = re.sub(r"^(\s+http-request )return status 404 .*$", r"\g<1>deny deny_status 503", text, flags=re.M)
     return text
 
 

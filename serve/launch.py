@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
@@ -46,8 +47,8 @@ _RETRIES = "conn-failure empty-response"
 can be sent again."""
 
 
-_REPLICA_PORTS = 100
-"""How many ports a server's replicas choose from."""
+REPLICA_PORTS = 100
+"""How many ports a server's replicas choose from, which leaves some for those that come while others go."""
 
 _DRAIN_S = 5.0
 """Longest that a stop waits for answers that are on their way."""
@@ -85,8 +86,7 @@ def serve_locally(
         try:
             signals = _Signals()
             print(f"Starting Ray Serve for {_names(settings)} ...", flush=True)
-            serve = _start(host, port)
-            signals.listen()  # Ray has taken SIGTERM for itself
+            serve = _start(host, port, signals)
             _deploy(serve, settings, replicas)
             _wait_until_ready(host, port, signals)
             _announce(settings, host, port)
@@ -96,9 +96,11 @@ def serve_locally(
         except _StopError:
             print("Stopping ...", flush=True)
         finally:
-            _signal_haproxy(Path(folder), signal.SIGUSR1, _DRAIN_S)
-            _stop()
-            _signal_haproxy(Path(folder), signal.SIGTERM)
+            try:
+                _signal_haproxy(Path(folder), "SIGUSR1", _DRAIN_S)
+            finally:
+                _stop()
+            _signal_haproxy(Path(folder), "SIGTERM")
 
 
 def _close_ray() -> None:
@@ -120,7 +122,7 @@ def haproxy_environment(folder: Path) -> dict[str, str]:
     )
     program.chmod(0o700)
     metrics, statistics, fallback, fallback_grpc = _free_ports(4)
-    first = 20_000 + _REPLICA_PORTS * secrets.randbelow(12_000 // _REPLICA_PORTS)  # below what systems give to connections
+    first = _free_range()
     return {
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
@@ -144,12 +146,27 @@ def haproxy_environment(folder: Path) -> dict[str, str]:
         "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(folder / "log.sock"),
         # Replicas of servers of one machine must not follow each other at a port that a proxy still knows.
         "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(first),
-        "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(first + _REPLICA_PORTS),
+        "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(first + REPLICA_PORTS),
         # Long enough for HAProxy to hear that a replica leaves before it does.
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "2",
         # Log lines are written at once, not by the thousand.
         "RAY_SERVE_REQUEST_PATH_LOG_BUFFER_SIZE": "1",
     }
+
+
+def _free_range() -> int:
+    """The first of ``REPLICA_PORTS`` ports that nobody listens at, below those that systems give to connections."""
+    ranges = list(range(20_000, 32_000, REPLICA_PORTS))
+    secrets.SystemRandom().shuffle(ranges)  # servers that start at once look at the same ones
+    for first in ranges:
+        with ExitStack() as probes:
+            try:
+                for port in range(first, first + REPLICA_PORTS):
+                    probes.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return first
+    raise UserError(f"There are no {REPLICA_PORTS} ports in a row from 20000 to 32000 that are free; end other servers.")
 
 
 def _free_ports(count: int) -> list[int]:
@@ -171,10 +188,13 @@ def _names(settings: Settings) -> str:
 
 
 class _Signals:
-    """What SIGINT, SIGTERM and SIGHUP ask for, to be looked at between steps: none of them interrupts one."""
+    """What SIGINT, SIGTERM and SIGHUP ask for, to be looked at between steps: none of them interrupts one.
+
+    But the second SIGINT does: a step may hang.
+    """
 
     def __init__(self) -> None:
-        self._stop = self._reload = False
+        self._stop = self._reload = self._over = False
         self._came = threading.Event()
         self.listen()
 
@@ -186,6 +206,8 @@ class _Signals:
     def _note(self, number: int, _frame: FrameType | None) -> None:
         if number == signal.SIGHUP:
             self._reload = True
+        elif self._stop and number == signal.SIGINT and not self._over:
+            raise _StopError
         else:
             self._stop = True
         self._came.set()
@@ -197,6 +219,7 @@ class _Signals:
             _StopError: it was.
         """
         if self._stop:
+            self._over = True  # nothing interrupts the clean-up
             raise _StopError
 
     def wait(self) -> None:
@@ -213,7 +236,7 @@ class _Signals:
         self._reload = False  # before the settings are read: whoever changes them again hangs up again
 
 
-def _start(host: str, port: int) -> Any:
+def _start(host: str, port: int, signals: _Signals) -> Any:
     """Start Ray and Ray Serve; returns Serve's client, which takes what Serve config files hold."""
     import ray
     from ray.serve._private.api import serve_start
@@ -227,6 +250,7 @@ def _start(host: str, port: int) -> Any:
         logging_level=logging.ERROR,
         log_to_driver=False,
     )
+    signals.listen()  # Ray has taken SIGTERM for itself
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
     return serve_start(http_options={"host": host, "port": port, "location": "HeadOnly"})
 
@@ -265,7 +289,8 @@ def _roll(serve: Any, app: PolicyApp, read: Callable[[], Settings], replicas: tu
 
     Args:
         serve: Serve's client.
-        app: has what was rolled to last, with which the new policies are compared on the recorded inputs of their file.
+        app: has what was asked for last, with which the new policies are compared on the recorded inputs of their file.
+            Replicas compare again, with what they serve and have seen.
         read: gives the settings.
         replicas: as in ``serve_locally``.
     """
@@ -307,21 +332,22 @@ def _stop() -> None:
         ray.shutdown()
 
 
-def _signal_haproxy(folder: Path, number: signal.Signals, wait_s: float = 0.0) -> None:
+def _signal_haproxy(folder: Path, name: str, wait_s: float = 0.0) -> None:
     """Send a signal to all of a server's HAProxy processes, those that Ray left running included.
 
     SIGUSR1 lets them answer what they have taken, and take no more.
 
     Args:
         folder: of the server.
-        number: the signal.
+        name: of the signal.
         wait_s: longest to wait for their end.
     """
     # Ray keeps the configuration in a folder of its own within this one.
-    started = [int(pid) for file in folder.rglob(PIDS) for pid in file.read_text().split()]
+    started = [int(pid) for file in folder.rglob(PIDS) for pid in file.read_text().split() if pid.isdecimal()]
     for pid in started:
         if _is_haproxy(pid, folder):
-            os.kill(pid, number)
+            with suppress(ProcessLookupError):  # it has ended since
+                os.kill(pid, signal.Signals[name])
     deadline = time.monotonic() + wait_s
     while time.monotonic() < deadline and any(_is_haproxy(pid, folder) for pid in started):
         time.sleep(0.05)
@@ -329,7 +355,7 @@ def _signal_haproxy(folder: Path, number: signal.Signals, wait_s: float = 0.0) -
 
 def _is_haproxy(pid: int, folder: Path) -> bool:
     try:
-        return str(folder) in Path(f"/proc/{pid}/cmdline").read_text()
+        return os.fsencode(folder) in Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return False  # it has ended
 
@@ -343,7 +369,7 @@ def _require_free(host: str, port: int) -> None:
         with socket.socket(family, kind, protocol) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
-    except (OSError, OverflowError) as error:
+    except (OSError, UnicodeError) as error:  # the latter of names that are too long
         if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
             message = f"Port {port} of {host} is in use; end what uses it, or choose another with --port."
         else:

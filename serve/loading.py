@@ -50,8 +50,8 @@ def _load(name: str, wanted: Community, before: ServedCommunity | None) -> Serve
     inputs = [*_from_file(wanted.recorded, models[wanted.serving]), *recorder][-2 * KEPT :]
     for label in {wanted.serving, *([wanted.canary.version] if wanted.canary is not None else [])}:
         model = models[label]
-        # At the start there is nothing to compare with but, for a canary, the version beside it.
-        other = models[wanted.serving] if now is None and label != wanted.serving else now
+        # A canary with the version beside it, wherever and whenever a replica starts.
+        other = now if label == wanted.serving else models[wanted.serving]
         if other is None or model.bundle.sha256 != other.bundle.sha256:
             model.check = _check(name, model, other, inputs, wanted.largest_change)
     return ServedCommunity(name, models, wanted.serving, wanted.canary, recorder)
@@ -81,9 +81,10 @@ def _check(
     if served is not None:
         changes = [_change(model, _answer(model, one), _answer(served, one)) for one in inputs]
     change = float(np.mean(changes)) if changes else None
+    label = "" if now is None else now.label
     if largest is not None and change is not None and change > largest:
         raise BundleError(
-            f"Version {model.label} of {name} acts otherwise than what is served now by {change:.3f} of an action's range, "
+            f"Version {model.label} of {name} acts otherwise than version {label} by {change:.3f} of an action's range, "
             f"as a mean over {len(changes)} recorded inputs; allowed is {largest:g}. Look at the policy, or raise "
             "largest_change."
         )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,6 +29,22 @@ class JsonLines(logging.Formatter):
         if record.exc_info:
             content["traceback"] = self.formatException(record.exc_info)
         return msgspec.json.encode(content).decode()
+
+
+class Few:
+    """Lets so many lines a second through: a server that is asked too much must not be kept from it by writing that down."""
+
+    def __init__(self, per_second: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._most, self._clock = per_second, clock
+        self._second, self._count = 0, 0
+
+    def written(self) -> bool:
+        """Whether one more line is written in this second."""
+        second = int(self._clock())
+        if second != self._second:
+            self._second, self._count = second, 0
+        self._count += 1
+        return self._count <= self._most
 
 
 def log_as_json() -> None:

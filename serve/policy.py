@@ -43,7 +43,7 @@ class PolicyServer:
         before, self._answers = self._answers, self._app.metrics.answers
         if self._busy is None:
             self._busy = BusyThread()
-            return {BUSY: 0.0, ANSWERS: 1.0}  # somebody asked, or it would not have been started
+            return {BUSY: 0.0, ANSWERS: 1.0}  # it was started for something
         return {BUSY: self._busy.share(), ANSWERS: float(self._answers - before)}
 
     async def reconfigure(self, user_config: Any) -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 from collections.abc import Sequence
+from typing import TextIO
 
 from rllib_citylearn import __version__
 from rllib_citylearn.cli import bench, bundle, compare, datasets, doctor, evaluate, export, serve, train
 from rllib_citylearn.cli.json_output import check_result_file
 from rllib_citylearn.errors import UserError
 from rllib_citylearn.local_ray import prepare_environment
+
+_CLOSED = 141
+"""Exit status where nobody reads the output any more: a shell's for what SIGPIPE ended."""
 
 COMMANDS = (train, evaluate, compare, export, bundle, serve, datasets, bench, doctor)
 
@@ -42,13 +45,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"rllib-citylearn {args.command}: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:
+        if not _is_closed(sys.stdout):
+            raise
         # Whoever read the output has seen enough, as `head` has; what is left must not be written as Python ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
+        return _CLOSED
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return 130
     return status
+
+
+def _is_closed(stream: TextIO) -> bool:
+    """Whether nobody reads the stream any more."""
+    try:
+        stream.write("\n")
+        stream.flush()
+    except BrokenPipeError:
+        return True
+    return False
 
 
 if __name__ == "__main__":

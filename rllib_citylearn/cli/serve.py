@@ -68,9 +68,9 @@ def run(args: argparse.Namespace) -> int:
         if args.bundle is not None or args.settings is not None:
             raise ConfigError("--check takes one file of settings and serves nothing; leave out BUNDLE and --settings.")
         return _check(args.check)
-    from serve.launch import serve_locally
+    from serve.launch import REPLICA_PORTS, serve_locally
 
-    replicas = _replicas(args.replicas)
+    replicas = _replicas(args.replicas, REPLICA_PORTS // 2)
     serve_locally(lambda: _settings(args), args.host, args.port, replicas=replicas, haproxy=args.ingress == "haproxy")
     return 0
 
@@ -90,12 +90,12 @@ def _check(path: Path) -> int:
     return 0
 
 
-def _replicas(text: str) -> tuple[int, int]:
+def _replicas(text: str, largest: int) -> tuple[int, int]:
     """Least and most processes."""
     found = re.fullmatch(r"(\d{1,4})(?:-(\d{1,4}))?", text)
     least, most = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
-    if not (found and least <= most and most):
-        raise ConfigError(f"--replicas is {text!r}; give a number of at least 1, or two, such as 1-3 or 0-3.")
+    if not (found and least <= most and 0 < most <= largest):
+        raise ConfigError(f"--replicas is {text!r}; give a number from 1 to {largest}, or two, such as 1-3 or 0-3.")
     return least, most
 
 

@@ -66,17 +66,20 @@ class AsyncPolicyClient(PolicyCalls):
     async def _run(self, steps: Steps[T]) -> T:
         """Do what a call wants done, until it is over."""
         outcome: Reply | Lost | None = None
-        while True:
-            try:
-                wanted = steps.send(outcome)
-            except StopIteration as end:
-                result: T = end.value
-                return result
-            if isinstance(wanted, Wait):
-                await self._sleep(wanted.seconds)
-                outcome = None
-            else:
-                outcome = await self._send(wanted)
+        try:
+            while True:
+                try:
+                    wanted = steps.send(outcome)
+                except StopIteration as end:
+                    result: T = end.value
+                    return result
+                if isinstance(wanted, Wait):
+                    await self._sleep(wanted.seconds)
+                    outcome = None
+                else:
+                    outcome = await self._send(wanted)
+        finally:
+            steps.close()  # also where the wait was cancelled: the client is free again
 
     async def _sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -90,7 +91,29 @@ class PolicyCalls:
         """Begin without a memory, as before the first call."""
         self._state = None
 
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """While a call needs the state and brings another one.
+
+        Raises:
+            ConfigError: another call is under way.
+        """
+        if self._asking:
+            raise ConfigError(
+                "Two calls of one client overlap, and each needs the state that the last one brings; await the first, or "
+                "make a client for each community."
+            )
+        self._asking = True
+        try:
+            yield
+        finally:
+            self._asking = False
+
     def _act(self, observations: Observations, common: Mapping[str, float] | None) -> Steps[Actions]:
+        with self._alone():
+            return (yield from self._act_alone(observations, common))
+
+    def _act_alone(self, observations: Observations, common: Mapping[str, float] | None) -> Steps[Actions]:
         named = is_named(observations)
         body = body_of(observations, common, self._state)
         call = self._begin()
@@ -139,9 +162,10 @@ class PolicyCalls:
         )
 
     def _hints(self, observations: Observations, common: Mapping[str, float] | None) -> Steps[Hints]:
-        body = body_of(observations, common, self._state)
-        call = self._begin()
-        answer, attempts = yield from self._ask(call, "hints", body, named=is_named(observations))
+        with self._alone():
+            body = body_of(observations, common, self._state)
+            call = self._begin()
+            answer, attempts = yield from self._ask(call, "hints", body, named=is_named(observations))
         return Hints(
             answer.values,
             answer.model,
@@ -157,17 +181,8 @@ class PolicyCalls:
         """The answer to an observation. The state moves on when it is there, whole and checked, and not before."""
         headers = {**self._token.headers(), "content-type": "application/json"}
         request = Request("POST", f"{self.url}{self._path}/{what}", headers, body)
-        if self._asking:
-            raise ConfigError(
-                "Two calls of one client overlap, and each needs the state that the last one brings; await the first, or "
-                "make a client for each community."
-            )
-        self._asking = True
-        try:
-            answer, attempts = yield from exchange(call, request, lambda reply: answer_of(reply, what, named=named))
-            self._state = answer.state
-        finally:
-            self._asking = False
+        answer, attempts = yield from exchange(call, request, lambda reply: answer_of(reply, what, named=named))
+        self._state = answer.state
         return answer, attempts
 
     def _describe(self, call: Call | None = None) -> Steps[Community]:

@@ -102,7 +102,7 @@ class PolicyClient(PolicyCalls):
         return self._run(self._models())
 
     def ready(self) -> bool:
-        """Whether the server answers for this community now; asked once, without retries.
+        """Whether the server answers for this community now, and takes the token; without retries.
 
         Raises:
             PolicyRequestError: it refuses the token, or what answers is no policy server.
@@ -128,17 +128,20 @@ class PolicyClient(PolicyCalls):
     def _run(self, steps: Steps[T]) -> T:
         """Do what a call wants done, until it is over."""
         outcome: Reply | Lost | None = None
-        while True:
-            try:
-                wanted = steps.send(outcome)
-            except StopIteration as end:
-                result: T = end.value
-                return result
-            if isinstance(wanted, Wait):
-                self._sleep(wanted.seconds)
-                outcome = None
-            else:
-                outcome = self._send(wanted)
+        try:
+            while True:
+                try:
+                    wanted = steps.send(outcome)
+                except StopIteration as end:
+                    result: T = end.value
+                    return result
+                if isinstance(wanted, Wait):
+                    self._sleep(wanted.seconds)
+                    outcome = None
+                else:
+                    outcome = self._send(wanted)
+        finally:
+            steps.close()  # also where the wait was cancelled: the client is free again
 
     def _sleep(self, seconds: float) -> None:
         time.sleep(seconds)

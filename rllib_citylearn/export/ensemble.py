@@ -35,9 +35,10 @@ def combine(bundles: Sequence[Bundle], *, name: str, command: str | None = None)
         raise BundleError(f"{len(bundles)} bundle was given; an ensemble has at least two members.")
     _require_alike(bundles)
     first = bundles[0].manifest
+    data = [one.manifest.training.get("data") for one in bundles]
     training = {
         "command": command,
-        "data": first.training.get("data"),
+        "data": data[0] if all(one == data[0] for one in data) else None,
         MEMBERS: [
             {**one.manifest.training, "name": one.manifest.name, "sha256": one.sha256, "kpis": dict(one.manifest.kpis)}
             for one in bundles

@@ -56,6 +56,14 @@ class Manifest:
             )
         if not isinstance(self.training, Mapping) or not _is_json(dict(self.training)):
             raise BundleError("The manifest's 'training' is not a JSON object; use text, finite numbers, lists, objects.")
+        members = self.training.get(MEMBERS, [])
+        if not isinstance(members, list) or not all(
+            isinstance(one, Mapping) and isinstance(one.get("name"), str) and isinstance(one.get("sha256"), str)
+            for one in members
+        ):
+            raise BundleError(f"The manifest's {MEMBERS!r} is no list of members, each with its name and sha256.")
+        if not isinstance(self.training.get("data"), Mapping | None):
+            raise BundleError("The manifest's 'training' has 'data' that is no object; leave it out, or describe the data.")
         if not isinstance(self.kpis, Mapping):
             raise BundleError(f"The manifest's 'kpis' is {self.kpis!r}; give an object of numbers by name.")
         for name, value in self.kpis.items():

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from rllib_citylearn.export import PolicyRuntime
+from serve import asgi
 from serve.asgi import PolicyApp
 from serve.problems import ProblemError
 from serve.rates import Rates
@@ -229,25 +230,25 @@ def test_a_batch_of_more_than_allowed_is_refused(bundles: Path, plain: PolicyRun
         assert "3 entries; send at most 2" in problem["detail"]
 
 
-def test_slow_bodies_do_not_keep_others_out(bundles: Path) -> None:
-    app = app_of({"bundle": str(bundles / "plain"), "limits": {"concurrent": 4, "body_seconds": 3}})
+def test_slow_bodies_do_not_keep_others_out_up_to_a_bound(bundles: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asgi, "_SLOW_S", 0.05)
+    app = app_of({"bundle": str(bundles / "plain"), "limits": {"concurrent": 4, "body_seconds": 4}})
     example = ask(app, "GET", "/example").content
 
     async def drip() -> dict[str, Any]:
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.2)
         return {"type": "http.request", "body": b" ", "more_body": True}
 
-    async def all_at_once() -> tuple[list[int], list[int]]:
-        slow = [asyncio.create_task(raw(app, "/predict", drip)) for _ in range(10)]
-        await asyncio.sleep(1.0)
-        status, _, _ = await raw(app, "/predict", receiving(example))
-        at_first = [task.result()[0] for task in slow if task.done()]
-        statuses = sorted(answer[0] for answer in await asyncio.gather(*slow))
-        return [status, *at_first], statuses
+    async def in_waves() -> tuple[list[int], list[int]]:
+        slow, honest = [], []
+        for _ in range(4):
+            slow += [asyncio.create_task(raw(app, "/predict", drip)) for _ in range(4)]
+            await asyncio.sleep(0.5)
+            honest.append((await raw(app, "/predict", receiving(example)))[0])
+        return honest, [status for status, _, _ in await asyncio.gather(*slow)]
 
-    (status, *refused), statuses = asyncio.run(all_at_once())
-    assert status == 200, "8 of the slow ones are set aside"
-    assert refused == [503] * 6, "those that came beyond 4, before the first were known to be slow"
-    assert statuses == [408] * 4 + [503] * 6
+    honest, slow = asyncio.run(in_waves())
+    assert honest == [200, 200, 503, 503], "eight are set aside, and the next four are in progress"
+    assert slow == [408] * 12 + [503] * 4
     again, _, _ = asyncio.run(raw(app, "/predict", receiving(example)))
     assert again == 200

@@ -55,7 +55,7 @@ def test_the_comparison_is_with_what_serves_not_with_what_served_once(bundles: P
     for seed in range(20):
         answer(app, ACTIONS, observations=observations(model_of(app).runtime.community, seed))
     roll(app, config(bundles / "shifted"))
-    with pytest.raises(BundleError, match="acts otherwise than what is served now"):
+    with pytest.raises(BundleError, match="acts otherwise than version"):
         roll(app, config(bundles / "plain", largest_change=1e-6))
     roll(app, config(bundles / "shifted", largest_change=1e-6))
 
@@ -139,7 +139,7 @@ def test_a_replica_goes_on_with_the_policy_before(bundles: Path) -> None:
     before = answer(app, ACTIONS, observations=rows)
     asyncio.run(server.reconfigure(config(bundles / "shifted", largest_change=0.01)))
     said = ask(app, "GET", "/v1/models").json()["refused_configuration"]
-    assert "acts otherwise than what is served now" in said
+    assert "acts otherwise than version" in said
     assert answer(app, ACTIONS, observations=rows) == before
     asyncio.run(server.reconfigure(config(bundles / "shifted", largest_change=1.0)))
     assert answer(app, ACTIONS, observations=rows)["model"]["name"] == "shifted"

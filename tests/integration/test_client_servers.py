@@ -135,8 +135,10 @@ def test_what_a_server_tells_of_itself(kind: str, url: str, bundle: Path) -> Non
     stranger = client_at(kind, url, community="elsewhere")
     assert stranger.ready() is False
     stranger.close()
+    unknown = client_at(kind, url, token="not-the-token-that-it-takes")
     with pytest.raises(PolicyRequestError, match="401"):
-        client_at(kind, url, token="not-the-token-that-it-takes").ready()
+        unknown.ready()
+    unknown.close()
 
 
 @both

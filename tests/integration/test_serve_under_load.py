@@ -226,11 +226,13 @@ def test_without_requests_no_replica_stays_and_the_next_one_waits_for_another(se
 
 def test_settings_that_are_none_are_refused_and_the_server_goes_on(server: Server) -> None:
     whole = server.settings.read_text()
-    for broken in ("serving: 2026-02-30", "[" * 3000, "a: !!bool b", f'{whole}\ntokens: "/tmp/a\\0b"'):
-        server.settings.write_text(broken)
-        result = load(server, 2, 2.0, lambda: server.process.send_signal(signal.SIGHUP))
-        assert set(result.statuses) == {200}, (broken[:30], result.statuses)
-    server.settings.write_text(whole)
+    try:
+        for broken in ("serving: 2026-02-30", "[" * 3000, "a: !!bool b", f'{whole}\ntokens: "/tmp/a\\0b"'):
+            server.settings.write_text(broken)
+            result = load(server, 2, 2.0, lambda: server.process.send_signal(signal.SIGHUP))
+            assert set(result.statuses) == {200}, (broken[:30], result.statuses)
+    finally:
+        server.settings.write_text(whole)
     assert (server.folder / "output").read_text().count("The new settings are refused, and the old ones stay") >= 4
 
 
@@ -264,8 +266,10 @@ def test_a_stopping_server_gives_the_answers_that_it_owes(tmp_path: Path) -> Non
             asyncio.get_running_loop().call_later(3.0, stop)
             return await asyncio.gather(*(ask_on(alone.port, sent, stopping) for _ in range(6)))
 
+        started = {pid: _program(pid) for pid in descendants(alone.process.pid)}
         connections = asyncio.run(all_of_them())
         alone.process.wait(60)
+        wait_for(lambda: not any(p and _program(pid) == p for pid, p in started.items()), 20.0, "an end of all of them")
     assert all(set(statuses) == {200} for statuses in connections), [statuses[-3:] for statuses in connections]
 
 

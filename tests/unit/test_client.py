@@ -442,13 +442,17 @@ def test_a_missing_httpx_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch) 
         PolicyClient("http://policies")
 
 
-def test_calls_that_overlap_are_refused_and_the_first_is_answered() -> None:
-    async def both_at_once() -> list[Any]:
-        async def slow(request: httpx.Request) -> httpx.Response:
-            await asyncio.sleep(0.05)
-            return Scripted(answer())(request)
+@pytest.mark.parametrize("fallback", ["rest", None])
+def test_calls_that_overlap_are_refused_and_the_first_is_answered(fallback: str | None) -> None:
+    server = Scripted(answer(), answer())
 
-        async with AsyncPolicyClient("http://test", fallback=None, transport=httpx.MockTransport(slow)) as client:
+    async def slow(request: httpx.Request) -> httpx.Response:
+        await asyncio.sleep(0.05)
+        return server(request)
+
+    async def both_at_once() -> list[Any]:
+        transport = httpx.MockTransport(slow)
+        async with AsyncPolicyClient("http://test", fallback=fallback, transport=transport) as client:  # type: ignore[arg-type]
             first, second = await asyncio.gather(client.act(OBSERVED), client.act(OBSERVED), return_exceptions=True)
             return [first, second, await client.act(OBSERVED)]
 
@@ -457,3 +461,21 @@ def test_calls_that_overlap_are_refused_and_the_first_is_answered() -> None:
     assert isinstance(second, ConfigError)
     assert "overlap" in str(second)
     assert not third.fallback, "the client is free again"
+
+
+def test_a_call_that_was_cancelled_leaves_the_client_free() -> None:
+    async def never(request: httpx.Request) -> httpx.Response:
+        await asyncio.sleep(60.0)
+        raise AssertionError
+
+    async def cancelled() -> None:
+        async with AsyncPolicyClient("http://test", fallback=None, transport=httpx.MockTransport(never)) as client:
+            for _ in range(2):
+                task = asyncio.create_task(client.act(OBSERVED))
+                await asyncio.sleep(0.05)
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError) as kept:
+                    await task
+                assert kept.traceback, "which holds on to what it came through"
+
+    asyncio.run(cancelled())

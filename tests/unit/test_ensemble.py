@@ -120,6 +120,17 @@ def test_what_any_member_was_trained_on_the_ensemble_was_trained_on(tmp_path: Pa
     assert recorded_origin(silent, ["a"]).communities == ()
 
 
+def test_an_ensemble_names_the_data_that_its_members_share(tmp_path: Path) -> None:
+    def member(name: str, bias: float, data: str) -> Bundle:
+        community = small_community()
+        manifest = replace(small_manifest(community, name), training={"data": {"name": data}})
+        return write_bundle(tmp_path / name, manifest=manifest, models=small_models(community, bias=bias))
+
+    one, two, other = member("one", 0.0, "homes"), member("two", 0.1, "homes"), member("other", 0.2, "flats")
+    assert combine([one, two], name="same")[0].training["data"] == {"name": "homes"}
+    assert combine([one, two, other], name="mixed")[0].training["data"] is None
+
+
 def test_one_member_is_none(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="1 bundle was given; an ensemble has at least two"):
         combine(members_of(tmp_path)[:1], name="alone")

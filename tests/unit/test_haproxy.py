@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from rllib_citylearn.errors import UserError
+from serve import haproxy
 from serve.haproxy import _ANSWERS, _program, answer, closed
 from tests.servers import free_port
 
@@ -47,6 +48,13 @@ listen stats
 """
 
 
+def program() -> str:
+    try:
+        return _program()
+    except UserError as error:
+        pytest.skip(str(error))
+
+
 @contextmanager
 def proxy(folder: Path, route: str) -> Iterator[str]:
     for status in _ANSWERS:
@@ -55,7 +63,7 @@ def proxy(folder: Path, route: str) -> Iterator[str]:
     text = PATHS.format(folder=folder, port=port, metrics=metrics, stats=stats, nobody=nobody, route=route)
     configuration = folder / "haproxy.cfg"
     configuration.write_text(closed(text, folder))
-    process = subprocess.Popen([_program(), "-db", "-f", str(configuration)], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([program(), "-db", "-f", str(configuration)], stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 10.0
         while time.monotonic() < deadline:
@@ -85,6 +93,18 @@ def test_without_a_replica_or_an_application_clients_are_told_to_come_back(tmp_p
 def test_a_path_of_no_application_is_not_found_where_there_are_some(tmp_path: Path) -> None:
     with proxy(tmp_path, "use_backend policy if { path_beg /district }") as url:
         assert httpx.get(f"{url}/elsewhere").status_code == 404
+
+
+def test_a_head_that_does_not_arrive_ends_its_connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(haproxy, "_REQUEST_S", 1)
+    with (
+        proxy(tmp_path, "use_backend policy") as url,
+        socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), 10.0) as silent,
+        socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), 10.0) as slow,
+    ):
+        slow.sendall(b"GET / HTTP/1.1\r\nhost:")
+        assert slow.recv(65536).startswith(b"HTTP/1.1 408 ")
+        assert silent.recv(65536)[:13] in (b"", b"HTTP/1.1 408 ")
 
 
 @pytest.mark.parametrize("status", _ANSWERS)

@@ -1,0 +1,81 @@
+"""What `rllib-citylearn serve` refuses before it starts anything, in a sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rllib_citylearn.cli.main import main
+from tests.bundles import write_small_bundle
+
+CONFIG = "applications: [{name: policy, import_path: 'serve.app:build_app', args: {bundle: /b}}]"
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> str:
+    write_small_bundle(tmp_path / "bundle")
+    return str(tmp_path / "bundle")
+
+
+@pytest.mark.parametrize("port", ["0", "-1", "65536", "99999"])
+def test_ports_that_there_are_none_of(bundle: str, port: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", bundle, "--port", port]) == 2
+    assert f"--port is {port}; give a number from 1 to 65535" in capsys.readouterr().err
+
+
+def test_hosts_that_there_are_none_of(bundle: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", bundle, "--host", "x" * 70]) == 2
+    assert "give other values for --host or --port" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("replicas", ["0", "0-0", "3-1", "-1", "51", "two", "1-", ""])
+def test_replicas_that_make_no_sense(bundle: str, replicas: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", bundle, f"--replicas={replicas}"]) == 2
+    assert "give a number from 1 to 50, or two, such as 1-3 or 0-3" in capsys.readouterr().err
+
+
+def test_a_serve_config_file_is_no_file_of_settings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(CONFIG)
+    assert main(["serve", "--settings", str(file)]) == 2
+    assert f"is a Serve config file; deploy it on a Ray cluster by `serve deploy {file}`" in capsys.readouterr().err
+
+
+def test_a_check_serves_nothing(bundle: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", bundle, "--check", str(tmp_path / "settings.yaml")]) == 2
+    assert "--check takes one file of settings and serves nothing" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["a: 2026-02-30", "[" * 3000, "a: !!bool b", "a: !!int b", "- 1"])
+def test_files_that_hold_no_settings(tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text(text)
+    for option in ("--settings", "--check"):
+        assert main(["serve", option, str(file)]) == 2
+        assert str(file) in capsys.readouterr().err
+
+
+def test_a_check_says_how_far_a_canary_is_from_the_version_beside_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from rllib_citylearn.export import PolicyRuntime, read_bundle
+
+    for name, bias in (("old", 0.0), ("new", 0.7)):
+        write_small_bundle(tmp_path / name, name=name, bias=bias)
+    runtime = PolicyRuntime(read_bundle(tmp_path / "old"))
+    (tmp_path / "recorded.jsonl").write_text(f'{{"observations": {runtime.example()}}}')
+    settings = tmp_path / "settings.yaml"
+    lines = [
+        "communities: {district: {",
+        f"  versions: {{old: {tmp_path}/old, new: {tmp_path}/new}}, serving: old, canary: {{version: new, share: 0.1}},",
+        f"  recorded: {tmp_path}/recorded.jsonl, largest_change: LARGEST }}}}",
+    ]
+    settings.write_text("\n".join(lines).replace("LARGEST", "1.0"))
+    assert main(["serve", "--check", str(settings)]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "district: version old (old, 3 buildings) serves"
+    assert "district: version new (new, 3 buildings) answers 10%; its actions differ by " in said[1]
+    settings.write_text("\n".join(lines).replace("LARGEST", "0.001"))
+    assert main(["serve", "--check", str(settings)]) == 2
+    assert "Version new of district acts otherwise than version old by " in capsys.readouterr().err
