@@ -33,11 +33,12 @@ PIDS = "haproxy.pids"
 _REQUEST_S = 10
 """Seconds in which a request's head has to be there. Ray sets no limit: who sends none keeps a connection for an hour."""
 
+_UNAVAILABLE = (502, 503, 504)
+"""HAProxy's own statuses where no replica answers."""
+
 _ANSWERS = {
     500: ("Internal Server Error", "The proxy failed; try again later."),
-    502: ("Service Unavailable", "No replica answers at the moment; try again in a second."),
-    503: ("Service Unavailable", "No replica answers at the moment; try again in a second."),
-    504: ("Service Unavailable", "No replica answers at the moment; try again in a second."),
+    **dict.fromkeys(_UNAVAILABLE, ("Service Unavailable", "No replica answers at the moment; try again in a second.")),
 }
 """What HAProxy itself answers, by the status that it has for it; what is no HTTP it refuses in words of its own."""
 
@@ -48,7 +49,7 @@ def answer(status: int) -> str:
     Where no replica answers that is 503 with Retry-After, which is what clients try again after.
     """
     title, detail = _ANSWERS[status]
-    unavailable = status in (502, 503, 504)
+    unavailable = status in _UNAVAILABLE
     given = 503 if unavailable else status
     body = json.dumps(
         {"type": "about:blank", "title": title, "status": given, "detail": detail, "instance": "urn:request:none"},

@@ -54,8 +54,8 @@ _DRAIN_S = 5.0
 """Longest that a stop waits for answers that are on their way."""
 
 
-class _StopError(Exception):
-    """A signal asked the server to stop."""
+class _StopError(BaseException):
+    """A signal asked the server to stop. Not an ``Exception``, so that no library takes it for a failure of its own."""
 
 
 def serve_locally(
@@ -146,7 +146,7 @@ def haproxy_environment(folder: Path) -> dict[str, str]:
         "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(folder / "log.sock"),
         # Replicas of servers of one machine must not follow each other at a port that a proxy still knows.
         "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(first),
-        "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(first + REPLICA_PORTS),
+        "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(first + REPLICA_PORTS - 1),
         # Long enough for HAProxy to hear that a replica leaves before it does.
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "2",
         # Log lines are written at once, not by the thousand.
@@ -207,7 +207,7 @@ class _Signals:
         if number == signal.SIGHUP:
             self._reload = True
         elif self._stop and number == signal.SIGINT and not self._over:
-            raise _StopError
+            self.check()
         else:
             self._stop = True
         self._came.set()

@@ -59,21 +59,18 @@ def combine(bundles: Sequence[Bundle], *, name: str, command: str | None = None)
 
 
 def _require_alike(bundles: Sequence[Bundle]) -> None:
-    first, names = bundles[0], {}
-    community = first.manifest.community.to_dict()
+    first, seen = bundles[0].manifest, set()
+    community = first.community.to_dict()
     for one in bundles:
-        manifest = one.manifest
-        if one.sha256 in names:
-            raise BundleError(f"The policy {manifest.name} was given twice; name each member of an ensemble once.")
-        names[one.sha256] = manifest.name
-        if manifest.community.to_dict() == community:
-            continue
-        other = manifest.community.to_dict()
-        different = ", ".join(key for key in community if community[key] != other[key])
-        raise BundleError(
-            f"The policies {first.manifest.name} and {manifest.name} differ in what they see or set ({different}); an "
-            "ensemble's members are trained on the same buildings with the same features, ranges and actions."
-        )
+        if one.sha256 in seen:
+            raise BundleError(f"The policy {one.manifest.name} was given twice; name each member of an ensemble once.")
+        seen.add(one.sha256)
+        other = one.manifest.community.to_dict()
+        if different := ", ".join(key for key in community if community[key] != other[key]):
+            raise BundleError(
+                f"The policies {first.name} and {one.manifest.name} differ in what they see or set ({different}); an "
+                "ensemble's members are trained on the same buildings with the same features, ranges and actions."
+            )
 
 
 def _combined(bundles: Sequence[Bundle], model: str) -> bytes:

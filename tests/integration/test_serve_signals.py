@@ -102,3 +102,13 @@ def test_a_hangup_while_it_starts_or_rolls_is_heard(tmp_path: Path, monkeypatch:
     with limit():
         launch.serve_locally(lambda: wanted[len(deployed)], "127.0.0.1", free_port(), haproxy=False)
     assert deployed == ["0", "1", "2", "3"]
+
+
+def test_a_second_interrupt_ends_a_step_that_hangs_and_a_third_no_clean_up() -> None:
+    signals = launch._Signals()
+    os.kill(os.getpid(), signal.SIGINT)
+    with pytest.raises(launch._StopError):
+        os.kill(os.getpid(), signal.SIGINT)
+    os.kill(os.getpid(), signal.SIGINT)
+    with pytest.raises(launch._StopError):
+        signals.check()
