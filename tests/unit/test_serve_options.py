@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import socket
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from rllib_citylearn.cli.main import main
+from rllib_citylearn.errors import UserError
+from serve import launch
 from tests.bundles import write_small_bundle
 
 CONFIG = "applications: [{name: policy, import_path: 'serve.app:build_app', args: {bundle: /b}}]"
@@ -79,3 +83,24 @@ def test_a_check_says_how_far_a_canary_is_from_the_version_beside_it(
     settings.write_text("\n".join(lines).replace("LARGEST", "0.001"))
     assert main(["serve", "--check", str(settings)]) == 2
     assert "Version new of district acts otherwise than version old by " in capsys.readouterr().err
+
+
+def test_servers_take_other_ports_than_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    wide = 5 + launch.REPLICA_PORTS
+    monkeypatch.setattr(launch, "_PORTS", range(20_000, 20_000 + 3 * wide + 1))
+    with ExitStack() as stranger, ExitStack() as servers:
+        stranger.enter_context(socket.socket()).bind(("127.0.0.1", 20_000 + wide + 50))
+        taken = {launch._take_ports(servers) for _ in range(2)}
+        assert taken == {20_001, 20_001 + 2 * wide}
+        with pytest.raises(UserError, match=f"no {wide} ports in a row from 20000 to"):
+            launch._take_ports(servers)
+        servers.close()
+        assert launch._take_ports(servers) in taken
+
+
+def test_ports_of_services_are_no_replicas(tmp_path: Path) -> None:
+    environment = launch.haproxy_environment(tmp_path, 25_000)
+    least, most = (int(environment[f"RAY_SERVE_DIRECT_INGRESS_{end}_HTTP_PORT"]) for end in ("MIN", "MAX"))
+    services = {int(value) for name, value in environment.items() if name.endswith("_PORT") and "INGRESS" not in name}
+    assert services == set(range(25_000, least))
+    assert most - least + 1 == launch.REPLICA_PORTS
