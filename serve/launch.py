@@ -274,8 +274,9 @@ def _start(host: str, port: int, signals: _Signals) -> Any:
         return serve_start(http_options={"host": host, "port": port, "location": "HeadOnly"})
     except RayError as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        reason = next((line for line in lines if "cannot" in line), lines[-1])  # HAProxy's last line says less than its first
-        raise UserError(f"The proxy did not start ({reason}). Start the server again; the logs in {_logs()} say more.") from error
+        reason = next((line for line in lines if "cannot" in line), lines[-1])  # what HAProxy says last says less
+        message = f"The proxy did not start ({reason}). Start the server again; the logs in {_logs()} say more."
+        raise UserError(message) from error
 
 
 def _deploy(serve: Any, settings: Settings, replicas: tuple[int, int]) -> None:
