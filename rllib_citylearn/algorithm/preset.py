@@ -160,16 +160,17 @@ class Preset:
                 f"stop.{waiting[0]} ends a run by its validations, but validation.starts is empty; say where the stretches "
                 "start."
             )
-        runners = max(1, self.runners.num_env_runners)
-        if len(self.validation.starts) % runners:
-            raise ConfigError(
-                f"validation.starts has {len(self.validation.starts)} entries for {runners} runner(s), which share them "
-                f"evenly; expected a multiple of {runners}."
-            )
         try:
-            self.config().validate()
+            config = self.config()
+            config.validate()
         except (ConfigError, TypeError, ValueError) as error:  # RLlib's own checks raise the latter two
             raise ConfigError(f"training and runners: {error}") from error
+        judges = max(1, config.evaluation_num_env_runners)
+        if len(self.validation.starts) % judges:
+            raise ConfigError(
+                f"validation.starts has {len(self.validation.starts)} entries for {judges} runner(s), which share them "
+                f"evenly; expected a multiple of {judges}."
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """The preset as plain values, ready for YAML and JSON."""
@@ -230,15 +231,16 @@ class Preset:
             .debugging(seed=self.seed, log_level="ERROR")
         )
         if self.validation.starts:
-            runners = max(1, self.runners.num_env_runners)
-            # Copies that are stepped as one start at steps of their own; others would all play the same.
+            # Copies that are stepped as one start at steps of their own, and play a validation in a second or two, here;
+            # others would all play the same.
             vectorised = runner_class(configured) is CommunityVectorRunner
             configured.evaluation(
-                evaluation_num_env_runners=runners,
+                evaluation_num_env_runners=0 if vectorised else max(1, self.runners.num_env_runners),
+                evaluation_interval=_ON_DEMAND,
                 evaluation_config={
                     "env_config": asdict(self.stretches()),
                     "explore": False,
-                    "num_envs_per_env_runner": self.validation_episodes // runners if vectorised else 1,
+                    "num_envs_per_env_runner": self.validation_episodes if vectorised else 1,
                 },
             )
         return configured
@@ -268,6 +270,10 @@ LIMITS: tuple[Limit, ...] = (
 
 _OF_VALIDATION = ("target_score", "patience_minutes", "patience_validations")
 """Keys of ``stop`` that validations decide."""
+
+
+_ON_DEMAND = 10**9
+"""Iterations between RLlib's own evaluations: without a number it makes no runner for those that are asked for."""
 
 
 def _plain(value: Any) -> Any:

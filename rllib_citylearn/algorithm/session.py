@@ -16,8 +16,8 @@ from rllib_citylearn.local_ray import quiet
 def ray_session(preset: Preset) -> Iterator[None]:
     """A local Ray with room for every runner and learner, unless the caller has connected to one already."""
     # Training and validation runners take turns, so that they share the cores; Ray has to count them one by one.
-    runners = preset.runners.num_env_runners + (max(1, preset.runners.num_env_runners) if preset.validation.starts else 0)
-    with local_session(runners + preset.runners.num_learners + 1):
+    config = preset.config()
+    with local_session(config.num_env_runners + config.evaluation_num_env_runners + config.num_learners + 1):
         yield
 
 

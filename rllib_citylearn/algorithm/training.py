@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rllib_citylearn.algorithm.held_out import HeldOutCommunity
 from rllib_citylearn.algorithm.preset import Preset
 from rllib_citylearn.algorithm.progress import COLUMNS, Progress, Validated, progress_line, progress_row, start_table
 from rllib_citylearn.algorithm.resuming import BEST, BEST_HELD_OUT, LAST, PROGRESS, Stopped
+from rllib_citylearn.algorithm.rounds import Rounds
 from rllib_citylearn.algorithm.session import ray_session, stop_signal
-from rllib_citylearn.algorithm.stopping import limit_reached, next_save, share_done, validation_says_stop
-from rllib_citylearn.algorithm.validation import validate
+from rllib_citylearn.algorithm.stopping import next_save
 from rllib_citylearn.errors import TrainingError
 from rllib_citylearn.export.checkpoint import save_checkpoint
 
@@ -101,7 +100,7 @@ def train(
 
 
 class _Training:
-    """The loop of one run and what it remembers."""
+    """The loop of one run on this machine, and what it remembers."""
 
     def __init__(
         self,
@@ -112,25 +111,20 @@ class _Training:
         algorithm: CooperativeMADDPG,
         watch: Callable[[Progress], None] | None,
     ) -> None:
-        self.preset, self.folder, self.description, self.say = preset, folder, run, say
+        self.folder, self.description, self.say = folder, run, say
         self.watch = watch
-        self.algorithm = algorithm
-        self.progress = Progress()
+        self.rounds = Rounds(preset, algorithm, say)
         self.saved: dict[str, int] = {}  # gradient steps behind each checkpoint
         self.save_cost = 0.0
-        self.held_out = self._held_out()
 
-    def _held_out(self) -> HeldOutCommunity | None:
-        if self.preset.environment.held_out is not None and self.preset.model.actors == "separate":
-            self.say("Separate actors fit no other buildings than their own, so the held-out ones are not validated.")
-            return None
-        stretches = self.preset.held_out_stretches()
-        return None if stretches is None else HeldOutCommunity(stretches, self.algorithm, self.preset.seed)
+    @property
+    def progress(self) -> Progress:
+        """How far the run has come."""
+        return self.rounds.progress
 
     def resume(self, stopped: Stopped) -> None:
         """Go on from where a run stood."""
-        self.algorithm.restore_from_path(str(stopped.checkpoint.resolve()))
-        self.progress = stopped.progress
+        self.rounds.go_on(stopped.checkpoint, stopped.progress)
         self.saved[LAST] = self.progress.updates
         self.say(
             f"Going on from {stopped.checkpoint}: {self.progress.updates:,} updates, {self.progress.env_steps:,} steps and "
@@ -146,55 +140,43 @@ class _Training:
         except TrainingError as error:
             return self._failed(error)
         finally:
-            if self.held_out is not None:
-                self.held_out.close()
+            self.rounds.close()
         self._save(LAST)
         return TrainingResult(self.folder, self.progress, ended, interrupted=asked())
 
     def _loop(self, asked: Callable[[], bool]) -> str:
         """Rounds of training until something ends them; returns what."""
-        before, start = self.progress.seconds, time.monotonic()
-        last_line = last_saved = last_validated = start
+        last_line = last_saved = time.monotonic()
         start_table(self.folder / "progress.csv", self.progress)
         with (self.folder / "progress.csv").open("a", newline="") as file:
             table = csv.DictWriter(file, COLUMNS, lineterminator="\n")
             while True:
-                self.algorithm.share_done = share_done(self.preset.stop, self.progress)
-                result = self.algorithm.train()
+                self.rounds.round()
                 now = time.monotonic()
-                self.progress = self.progress.at(before + now - start, result)
                 if self.watch is not None:
                     self.watch(self.progress)
-                ended = limit_reached(self.preset.stop, self.progress)
+                ended = self.rounds.limit
                 if not ended and asked():
                     ended = "because a signal asked for it"
                     self._save(LAST)  # who sends one may not wait for a validation
-                if ended or now - last_validated >= 60.0 * self.preset.validation.every_minutes:
+                if ended or self.rounds.validation_is_due:
                     self._validate()
-                    ended = ended or validation_says_stop(self.preset.stop, self.progress)
-                    last_validated = time.monotonic()
+                    ended = ended or self.rounds.enough
                 if time.monotonic() - last_saved >= next_save(self.save_cost, _CHECKPOINT_EVERY_S, _SAVING_SHARE):
                     self._save(LAST)
                     last_saved = time.monotonic()
-                table.writerow(progress_row(self.progress, result))
+                table.writerow(progress_row(self.progress, self.rounds.result))
                 file.flush()
                 if ended or now - last_line >= _LINE_EVERY_S:
-                    self.say(progress_line(share_done(self.preset.stop, self.progress), self.progress, result))
+                    self.say(progress_line(self.rounds.share_done, self.progress, self.rounds.result))
                     last_line = now
                 if ended:
                     return ended
 
     def _validate(self) -> None:
-        """Play the validation stretches and keep the policy if none was better."""
-        if not self.preset.validation.starts:
-            return
-        kpis = validate(self.algorithm, self.preset.validation_episodes)
-        if kpis is None:
-            self.say("A validation runner was lost; this validation is skipped.")
-            return
+        """Validate, and keep the policy if none was better."""
         before = self.progress
-        held_out = None if self.held_out is None else self.held_out.validate(self.algorithm)
-        self.progress = before.validated(kpis, held_out)
+        self.rounds.validate()
         self._keep(BEST, before.best, self.progress.best)
         self._keep(BEST_HELD_OUT, before.best_held_out, self.progress.best_held_out)
 
@@ -204,7 +186,8 @@ class _Training:
 
     def _save(self, name: str) -> None:
         begun = time.monotonic()
-        save_checkpoint(self.algorithm, self.folder / name, {**self.description, PROGRESS: self.progress.to_dict()})
+        description = {**self.description, PROGRESS: self.progress.to_dict()}
+        save_checkpoint(self.rounds.algorithm, self.folder / name, description)
         self.save_cost = time.monotonic() - begun
         self.saved[name] = self.progress.updates
 

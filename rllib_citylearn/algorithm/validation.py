@@ -19,7 +19,7 @@ def validate(algorithm: CooperativeMADDPG, episodes: int) -> dict[str, float] | 
 
     Args:
         algorithm: an algorithm with evaluation runners whose environments start in turn at given steps.
-        episodes: number of episodes; a multiple of the number of evaluation runners.
+        episodes: number of episodes; a multiple of the number of evaluation runners in other processes.
 
     Raises:
         ConfigError: an episode has no score.
@@ -27,8 +27,8 @@ def validate(algorithm: CooperativeMADDPG, episodes: int) -> dict[str, float] | 
     runners = algorithm.eval_env_runner_group
     runners.probe_unhealthy_env_runners()
     runners.sync_weights(from_worker_or_learner_group=algorithm.learner_group, inference_only=True)
-    each = episodes // runners.num_remote_env_runners()
-    played = runners.foreach_env_runner(_Play(each), local_env_runner=False)
+    remote = runners.num_remote_env_runners()
+    played = runners.foreach_env_runner(_Play(episodes // max(1, remote)), local_env_runner=not remote)
     kpis = [kpi for of_runner in played for kpi in of_runner]
     return mean_kpis(kpis) if len(kpis) == episodes else None
 

@@ -51,7 +51,10 @@ def read(text: str) -> Preset:
         ("validation: {starts: 5}", ["validation.starts", "5", "a list"]),
         ("validation: {starts: [1, x]}", ["validation.starts[1]", "'x'", "whole number"]),
         ("validation: {starts: [1, -1]}", ["validation.starts", "[1, -1]", "0 or more"]),
-        ("validation: {starts: [1, 2, 3]}", ["validation.starts", "3 entries", "multiple of 2"]),
+        (
+            "environment: {engine: citylearn}\nvalidation: {starts: [1, 2, 3]}",
+            ["validation.starts", "3 entries", "multiple of 2"],
+        ),
         ("validation: {starts: null}", ["validation.starts", "null", "a list"]),
         ("validation: {every_minutes: 0}", ["validation.every_minutes", "above 0"]),
         ("environment: 3", ["environment is 3", "dataset"]),
