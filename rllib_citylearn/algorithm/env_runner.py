@@ -21,18 +21,18 @@ class CommunityEnvRunner(MultiAgentEnvRunner):
     """
 
     def __init__(self, **kwargs: Any) -> None:
-        self._counts = SampledCounts()
+        self.counts = SampledCounts()
         super().__init__(**kwargs)
 
     def _increase_sampled_metrics(self, num_steps: int, next_obs: dict[str, Any], episode: Any) -> int:
-        self._counts.add(num_steps, len(next_obs), int(episode.is_done))
+        self.counts.add(num_steps, len(next_obs), int(episode.is_done))
         if episode.is_done:
             log_episode(self.metrics, _last_info(episode))
         return num_steps
 
     def get_metrics(self) -> Any:
         """RLlib's metrics, with the counts since the last call."""
-        self._counts.log(self.metrics)
+        self.counts.log(self.metrics)
         return super().get_metrics()
 
     def last_infos(self, episodes: int) -> list[Mapping[str, Any]]:

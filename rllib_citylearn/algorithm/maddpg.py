@@ -57,7 +57,11 @@ class CooperativeMADDPG(Algorithm):
         replay: what was sampled.
         share_done: how much of the run is done, 0 to 1, which whoever drives it sets between two calls of ``train()``;
             learning rates fall with it (``final_lr_share``).
+        saves_replay: whether checkpoints hold the replay, which is nearly all of their size; for policies that nobody learns
+            on from it may be left out.
     """
+
+    saves_replay = True
 
     @classmethod
     def get_default_config(cls) -> CooperativeMADDPGConfig:
@@ -216,12 +220,13 @@ class CooperativeMADDPG(Algorithm):
 
     def get_checkpointable_components(self) -> list[tuple[str, Any]]:
         """RLlib's components and the replay, which it would leave out; first what refuses a checkpoint that does not fit."""
-        return [(_RECORD, self._record), *super().get_checkpointable_components(), (_REPLAY, self.replay)]
+        replay = [(_REPLAY, self.replay)] if self.saves_replay else []
+        return [(_RECORD, self._record), *super().get_checkpointable_components(), *replay]
 
     def get_state(self, components: Any = None, *, not_components: Any = None, **kwargs: Any) -> dict[str, Any]:
         """RLlib's state, the replay, the counters and where the runners' random numbers stand."""
         state: dict[str, Any] = super().get_state(components, not_components=not_components, **kwargs)
-        if self._check_component(_REPLAY, components, not_components):
+        if self.saves_replay and self._check_component(_REPLAY, components, not_components):
             state[_REPLAY] = self.replay.get_state()
         if self._check_component(_RECORD, components, not_components):
             state[_RECORD] = self._record.get_state()

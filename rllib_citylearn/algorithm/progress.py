@@ -152,3 +152,9 @@ def start_table(path: Path, progress: Progress) -> None:
     table.writeheader()
     table.writerows(rows)
     write_text(path, text.getvalue())
+
+
+def append_row(path: Path, progress: Progress, result: Mapping[str, Any]) -> None:
+    """Add the row of a round to ``progress.csv``, which ``start_table`` has begun."""
+    with path.open("a", newline="") as file:
+        csv.DictWriter(file, COLUMNS, lineterminator="\n").writerow(progress_row(progress, result))

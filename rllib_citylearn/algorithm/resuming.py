@@ -21,7 +21,8 @@ LAST, BEST, BEST_HELD_OUT = "last", "best", "best-held-out"
 PROGRESS = "progress"
 """Key of a checkpoint's ``run.json``: how far the run had come."""
 
-_FIXED = ("name", "seed", "environment", "model")
+FIXED = ("name", "seed", "environment", "model")
+"""Sections of a preset that stay as they are when a run goes on."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def read_stopped(folder: Path) -> Stopped:
         raise CheckpointError(f"The checkpoint {folder / LAST} does not say how far its run had come; start the run anew.")
     progress = Progress.from_dict(saved)
     # The best policies are saved apart, and maybe later than the last one was.
-    best, held_out = (_progress_of(folder / name) for name in (BEST, BEST_HELD_OUT))
+    best, held_out = (progress_of(folder / name) for name in (BEST, BEST_HELD_OUT))
     progress = replace(
         progress,
         best=None if best is None else better(best.best, progress.best),
@@ -72,7 +73,8 @@ def read_stopped(folder: Path) -> Stopped:
     return Stopped(folder, Preset.from_dict(description["preset"]), description, progress)
 
 
-def _progress_of(checkpoint: Path) -> Progress | None:
+def progress_of(checkpoint: Path) -> Progress | None:
+    """How far the run of a checkpoint had come, if there is that checkpoint."""
     saved = read_run(checkpoint).get(PROGRESS)
     return None if saved is None else Progress.from_dict(saved)
 
@@ -89,7 +91,7 @@ def require_resumable(stopped: Stopped, preset: Preset) -> None:
     old, new = stopped.preset.to_dict(), preset.to_dict()
     old["environment"].pop("dataset")
     new["environment"].pop("dataset")
-    changed = [key for section in _FIXED for key in _changed(section, old[section], new[section])]
+    changed = [key for section in FIXED for key in _changed(section, old[section], new[section])]
     changed += [
         f"validation.{key}" for key in ("starts", "episode_steps") if old["validation"][key] != new["validation"][key]
     ]

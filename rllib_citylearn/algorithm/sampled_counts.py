@@ -19,13 +19,19 @@ from rllib_citylearn.algorithm.names import COMMUNITY
 
 
 class SampledCounts:
-    """Steps and episodes since the last call of ``log``, under RLlib's names; agents are counted together."""
+    """Steps and episodes since the last call of ``log``, under RLlib's names; agents are counted together.
+
+    Attributes:
+        env_steps_ever: steps since the runner started.
+    """
 
     def __init__(self) -> None:
+        self.env_steps_ever = 0
         self._env_steps = self._agent_steps = self._episodes = 0
 
     def add(self, env_steps: int, agent_steps: int, episodes: int) -> None:
         """Count on."""
+        self.env_steps_ever += env_steps
         self._env_steps += env_steps
         self._agent_steps += agent_steps
         self._episodes += episodes

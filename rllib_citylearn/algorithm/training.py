@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rllib_citylearn.algorithm.preset import Preset
-from rllib_citylearn.algorithm.progress import COLUMNS, Progress, Validated, progress_line, progress_row, start_table
+from rllib_citylearn.algorithm.progress import Progress, Validated, append_row, progress_line, start_table
 from rllib_citylearn.algorithm.resuming import BEST, BEST_HELD_OUT, LAST, PROGRESS, Stopped
 from rllib_citylearn.algorithm.rounds import Rounds
 from rllib_citylearn.algorithm.session import ray_session, stop_signal
@@ -21,8 +20,10 @@ from rllib_citylearn.export.checkpoint import save_checkpoint
 if TYPE_CHECKING:
     from rllib_citylearn.algorithm.maddpg import CooperativeMADDPG
 
-_CHECKPOINT_EVERY_S = 60.0
-_SAVING_SHARE = 0.05
+CHECKPOINT_EVERY_S = 60.0
+SAVING_SHARE = 0.05
+"""Checkpoints are a minute apart, or more where saving them takes a larger share of the time than this."""
+
 _LINE_EVERY_S = 10.0
 
 
@@ -147,31 +148,29 @@ class _Training:
     def _loop(self, asked: Callable[[], bool]) -> str:
         """Rounds of training until something ends them; returns what."""
         last_line = last_saved = time.monotonic()
-        start_table(self.folder / "progress.csv", self.progress)
-        with (self.folder / "progress.csv").open("a", newline="") as file:
-            table = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-            while True:
-                self.rounds.round()
-                now = time.monotonic()
-                if self.watch is not None:
-                    self.watch(self.progress)
-                ended = self.rounds.limit
-                if not ended and asked():
-                    ended = "because a signal asked for it"
-                    self._save(LAST)  # who sends one may not wait for a validation
-                if ended or self.rounds.validation_is_due:
-                    self._validate()
-                    ended = ended or self.rounds.enough
-                if time.monotonic() - last_saved >= next_save(self.save_cost, _CHECKPOINT_EVERY_S, _SAVING_SHARE):
-                    self._save(LAST)
-                    last_saved = time.monotonic()
-                table.writerow(progress_row(self.progress, self.rounds.result))
-                file.flush()
-                if ended or now - last_line >= _LINE_EVERY_S:
-                    self.say(progress_line(self.rounds.share_done, self.progress, self.rounds.result))
-                    last_line = now
-                if ended:
-                    return ended
+        table = self.folder / "progress.csv"
+        start_table(table, self.progress)
+        while True:
+            self.rounds.round()
+            now = time.monotonic()
+            if self.watch is not None:
+                self.watch(self.progress)
+            ended = self.rounds.limit
+            if not ended and asked():
+                ended = "because a signal asked for it"
+                self._save(LAST)  # who sends one may not wait for a validation
+            if ended or self.rounds.validation_is_due:
+                self._validate()
+                ended = ended or self.rounds.enough
+            if time.monotonic() - last_saved >= next_save(self.save_cost, CHECKPOINT_EVERY_S, SAVING_SHARE):
+                self._save(LAST)
+                last_saved = time.monotonic()
+            append_row(table, self.progress, self.rounds.result)
+            if ended or now - last_line >= _LINE_EVERY_S:
+                self.say(progress_line(self.rounds.share_done, self.progress, self.rounds.result))
+                last_line = now
+            if ended:
+                return ended
 
     def _validate(self) -> None:
         """Validate, and keep the policy if none was better."""
@@ -187,8 +186,9 @@ class _Training:
     def _save(self, name: str) -> None:
         begun = time.monotonic()
         description = {**self.description, PROGRESS: self.progress.to_dict()}
-        save_checkpoint(self.rounds.algorithm, self.folder / name, description)
-        self.save_cost = time.monotonic() - begun
+        save_checkpoint(self.rounds.algorithm, self.folder / name, description, replay=name == LAST)
+        if name == LAST:
+            self.save_cost = time.monotonic() - begun
         self.saved[name] = self.progress.updates
 
     def _failed(self, error: TrainingError) -> TrainingResult:

@@ -41,6 +41,14 @@ def refuse_idle(training: Mapping[str, Any]) -> None:
             raise ConfigError(f"training.{name} is RLlib's and does nothing here; {instead}, and leave it out.")
 
 
+def training_defaults() -> dict[str, Any]:
+    """What the algorithm does where the section ``training`` says nothing, by key."""
+    from rllib_citylearn.algorithm.config import CooperativeMADDPGConfig  # which checks itself with these
+
+    config = CooperativeMADDPGConfig()
+    return {name: getattr(config, name) for name in training_kinds()}
+
+
 def training_kinds() -> dict[str, Any]:
     """Annotations of the keys of ``training``: the types of the defaults, where those are plain values."""
     from rllib_citylearn.algorithm.config import CooperativeMADDPGConfig  # which checks itself with these

@@ -58,7 +58,7 @@ class CommunityVectorRunner(MultiAgentEnvRunner):
     _seed: int | None
 
     def __init__(self, **kwargs: Any) -> None:
-        self._counts = SampledCounts()
+        self.counts = SampledCounts()
         self._episodes: list[CommunityEpisode] = []
         self._finished: list[CommunityEpisode] = []
         super().__init__(**kwargs)
@@ -261,7 +261,7 @@ class CommunityVectorRunner(MultiAgentEnvRunner):
     def _count(self, hours: int) -> None:
         steps = hours * self.num_envs
         ended = 0 if self.env.hours_left else self.num_envs
-        self._counts.add(steps, hours * self.env.agent_steps, ended)
+        self.counts.add(steps, hours * self.env.agent_steps, ended)
         self._log_env_steps(metric=self._metrics_num_env_steps_sampled, num_steps=steps)
 
     def _call_back(self, which: str, e: int, **more: Any) -> None:
@@ -282,7 +282,7 @@ class CommunityVectorRunner(MultiAgentEnvRunner):
 
     def get_metrics(self) -> Any:
         """RLlib's metrics since the last call, those of finished episodes among them."""
-        self._counts.log(self.metrics)
+        self.counts.log(self.metrics)
         for episode in self._finished[-self.config.metrics_num_episodes_for_smoothing :]:
             self._log_episode_metrics(
                 len(episode),

@@ -17,8 +17,6 @@ from rllib_citylearn.local_ray import quiet, quiet_core
 if TYPE_CHECKING:
     from rllib_citylearn.algorithm.preset import Preset
     from rllib_citylearn.algorithm.resuming import Stopped
-    from rllib_citylearn.datasets.source import DatasetSource
-    from rllib_citylearn.env.config import CommunityEnvConfig
 
 _ENGINES = {
     "fast": "fast (CityLearn's physics as compiled kernels; KPIs by CityLearn's own evaluate())",
@@ -68,6 +66,7 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train and report; returns the exit status: 1 if training went wrong on the way."""
     quiet_core()  # before anything imports Ray
+    from rllib_citylearn.algorithm.at_hand import sources_of, with_folders
     from rllib_citylearn.algorithm.data_check import check_data
     from rllib_citylearn.algorithm.resuming import BEST, RUN, require_community
     from rllib_citylearn.algorithm.training import train
@@ -79,9 +78,9 @@ def run(args: argparse.Namespace) -> int:
     stopped = _stopped(args)
     preset = _preset(args, stopped)
     folder = _new_folder(args, preset) if stopped is None else stopped.folder
-    # Every process reads the same files: the folder, not the name. Records keep the name, which means something elsewhere.
-    environment, source = _at_hand(preset.environment)
-    local = replace(preset, environment=environment)
+    sources = sources_of(preset.environment, _say)
+    source = sources[0]
+    local = replace(preset, environment=with_folders(preset.environment, [str(one.folder) for one in sources]))
     _say(f"Data: {source.name} ({source.origin}, {source.version}, sha256 {source.sha256[:12]}...)")
     _say(f"Engine: {_ENGINES[preset.environment.engine]}")
     command = _command(args)
@@ -112,18 +111,6 @@ def run(args: argparse.Namespace) -> int:
         return 1
     print("\nServe it with: make serve")
     return 0
-
-
-def _at_hand(environment: CommunityEnvConfig) -> tuple[CommunityEnvConfig, DatasetSource]:
-    """The environment with folders in place of the names of data sets, and the first of those sets."""
-    from rllib_citylearn.datasets import resolve
-
-    sources = [resolve(part.dataset, report=_say) for part in environment.each()]
-    if environment.communities is None:
-        return replace(environment, dataset=str(sources[0].folder)), sources[0]
-    given = zip(environment.communities, sources, strict=True)
-    parts = [{**own, "dataset": str(source.folder)} for own, source in given]
-    return replace(environment, communities=parts), sources[0]
 
 
 def _new_folder(args: argparse.Namespace, preset: Preset) -> Path:

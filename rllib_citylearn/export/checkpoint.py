@@ -28,16 +28,21 @@ _RECORD = Path("trained_on") / "state.pkl"
 _MODULE = Path("learner_group") / "learner" / "rl_module" / COMMUNITY
 
 
-def save_checkpoint(algorithm: CooperativeMADDPG, path: Path, run: Mapping[str, Any]) -> None:
+def save_checkpoint(algorithm: CooperativeMADDPG, path: Path, run: Mapping[str, Any], *, replay: bool = True) -> None:
     """Write the whole state of ``algorithm`` to ``path``; an earlier checkpoint there stays until the new one is whole.
 
     Args:
-        algorithm: what to save; replay included.
+        algorithm: what to save.
         path: the folder to make or replace.
         run: JSON-ready description of the run, which goes into every bundle made of it.
+        replay: whether somebody may learn on from it; policies to keep need no replay, which is nearly all of the size.
     """
     with new_directory(path) as folder:
-        algorithm.save_to_path(str(folder.resolve()))
+        algorithm.saves_replay = replay
+        try:
+            algorithm.save_to_path(str(folder.resolve()))
+        finally:
+            algorithm.saves_replay = True
         write_json(folder / RUN, run)
         write_text(folder / CHECKSUMS, _checksum_lines(folder))
 

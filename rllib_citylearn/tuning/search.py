@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -137,6 +138,15 @@ class Search:
         _check_space(config, base, space)
         return cls(config, base, preset, space)
 
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Search:
+        """The inverse of ``to_dict``."""
+        return cls.of(from_mapping(SearchConfig, values["search"]), Preset.from_dict(values["preset"]))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The search and its preset as plain values, for JSON."""
+        return {"search": json.loads(json.dumps(asdict(self.config))), "preset": self.preset.to_dict()}
+
     @property
     def start(self) -> dict[str, Any]:
         """The preset's own values of what is searched."""
@@ -153,8 +163,7 @@ class Search:
 
     def with_minutes(self, minutes: float) -> Search:
         """The same search with another time a trial."""
-        config = SearchConfig(**{**self.config.__dict__, "fixed": {**self.config.fixed, "stop.minutes": minutes}})
-        return Search.of(config, self.preset)
+        return Search.of(replace(self.config, fixed={**self.config.fixed, "stop.minutes": minutes}), self.preset)
 
     def trial(self, values: Mapping[str, Any]) -> Preset:
         """The preset of the trial with these values."""

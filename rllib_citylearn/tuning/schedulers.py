@@ -1,0 +1,93 @@
+"""Which trials go on: Tune's schedulers, with the preset's own trial kept to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ray import tune
+from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, PopulationBasedTraining, TrialScheduler
+
+from rllib_citylearn.tuning.search import Search
+
+TIME = "minutes"
+"""What schedulers count: the metric of that name."""
+
+
+class KeepingFirst(AsyncHyperBandScheduler):
+    """Asynchronous successive halving that never stops the trial which the others are compared with.
+
+    Args:
+        start: the values of that trial.
+        kwargs: Tune's.
+    """
+
+    def __init__(self, start: Mapping[str, Any], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._start = dict(start)
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        """Tune's hook."""
+        decision: str = super().on_trial_result(tune_controller, trial, result)
+        return TrialScheduler.CONTINUE if trial.config == self._start else decision
+
+
+def scheduler(search: Search) -> Any:
+    """Tune's scheduler of a search."""
+    config = search.config.scheduler
+    if config.name == "asha":
+        return KeepingFirst(
+            search.start,
+            time_attr=TIME,
+            grace_period=config.grace_minutes,
+            reduction_factor=config.reduction,
+            max_t=search.base.stop.minutes,
+            stop_last_trials=False,  # a trial ends by itself, when its minutes are over
+        )
+    if config.name == "pbt":
+        return PopulationBasedTraining(
+            time_attr=TIME,
+            perturbation_interval=config.grace_minutes,
+            hyperparam_mutations={key: distribution.domain() for key, distribution in search.space.items()},
+            quantile_fraction=0.25,
+            log_config=False,
+            require_attrs=True,
+        )
+    return FIFOScheduler()
+
+
+def algorithm(search: Search) -> Any:
+    """Tune's search algorithm: which values are tried, those of the preset first."""
+    from ray.tune.search import BasicVariantGenerator
+    from ray.tune.search.optuna import OptunaSearch
+
+    config = search.config
+    if config.algorithm == "grid":
+        return BasicVariantGenerator(random_state=config.seed)
+    if config.algorithm == "random":
+        return BasicVariantGenerator(points_to_evaluate=[search.start], random_state=config.seed)
+    return OptunaSearch(points_to_evaluate=[search.start], seed=config.seed, metric=config.metric, mode="min")
+
+
+def tune_config(search: Search, at_once: int) -> tune.TuneConfig:
+    """What Tune has to know of a search.
+
+    Args:
+        search: what is searched.
+        at_once: how many trials there is room for; who learns from trials should not draw the next ones before that.
+    """
+    config = search.config
+    return tune.TuneConfig(
+        metric=config.metric,
+        mode="min",
+        num_samples=config.trials,
+        scheduler=scheduler(search),
+        search_alg=algorithm(search),
+        max_concurrent_trials=at_once if config.algorithm == "optuna" else None,
+        reuse_actors=config.scheduler.name != "pbt",
+        trial_dirname_creator=_trial_id,
+    )
+
+
+def _trial_id(trial: Any) -> str:
+    return str(trial.trial_id)

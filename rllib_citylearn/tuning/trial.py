@@ -1,0 +1,148 @@
+"""A run as a trial of Ray Tune, on whatever machine has room for it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+
+from rllib_citylearn.algorithm.at_hand import with_folders
+from rllib_citylearn.algorithm.preset import Preset
+from rllib_citylearn.algorithm.progress import Progress, append_row, start_table
+from rllib_citylearn.algorithm.resuming import BEST, BEST_HELD_OUT, LAST, PROGRESS
+from rllib_citylearn.algorithm.rounds import Rounds
+from rllib_citylearn.errors import TrainingError
+from rllib_citylearn.export.checkpoint import read_run, save_checkpoint, verify_checkpoint
+from rllib_citylearn.local_ray import quiet
+from rllib_citylearn.tuning.metrics import metrics_of
+from rllib_citylearn.tuning.settings import with_values
+
+TABLE = "progress.csv"
+
+_REPORT_EVERY_S = 30.0
+"""Between reports of runs without validation."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """What all trials of a search have in common.
+
+    Attributes:
+        preset: plain values of the preset that they start from.
+        folders: where its data sets are, in the order of its communities; or what a cluster's nodes get them by.
+        description: JSON-ready description of the run, for its checkpoints.
+    """
+
+    preset: Mapping[str, Any]
+    folders: tuple[str, ...]
+    description: Mapping[str, Any]
+
+
+class TrainingTrial(tune.Trainable):
+    """Trains a preset with other values for some of its keys; an iteration ends with a validation.
+
+    Its ``config`` has the values by dotted key (``training.actor_lr``). A checkpoint has ``last`` (the whole state), ``best``
+    and ``best-held-out`` (policies) and ``progress.csv``.
+    """
+
+    def setup(self, config: dict[str, Any], given: Given) -> None:
+        """Build environments and networks."""
+        quiet()
+        self._given = given
+        preset = Preset.from_dict(with_values(given.preset, config))
+        self._description = {**given.description, "preset": preset.to_dict(), "seed": preset.seed}
+        local = replace(preset, environment=with_folders(preset.environment, given.folders))
+        self._kept = Path(self.logdir) / f"kept-{os.getpid()}"
+        shutil.rmtree(self._kept, ignore_errors=True)
+        self._kept.mkdir(parents=True)
+        self._algorithm = local.config().build_algo()
+        self._rounds = Rounds(local, self._algorithm, print)
+        start_table(self._kept / TABLE, Progress())
+
+    def step(self) -> dict[str, Any]:
+        """Rounds until the next validation; the last one when a limit is reached."""
+        rounds = self._rounds
+        try:
+            ended = self._until_validated() if not rounds.limit else rounds.limit
+        except TrainingError as error:
+            return metrics_of(rounds) | {"ended": str(error), "fault": str(error), "done": True}
+        return metrics_of(rounds) | self._sampled() | {"ended": ended, "done": bool(ended)}
+
+    def _until_validated(self) -> str:
+        rounds, begun = self._rounds, time.monotonic()
+        if not rounds.progress.validations:
+            self._validate()
+        while True:
+            rounds.round()
+            ended = rounds.limit
+            unvalidated = not rounds.preset.validation.starts
+            due = time.monotonic() - begun >= _REPORT_EVERY_S if unvalidated else rounds.validation_is_due
+            if ended or due:
+                self._validate()
+            append_row(self._kept / TABLE, rounds.progress, rounds.result)
+            if ended or due:
+                return ended or rounds.enough
+
+    def _validate(self) -> None:
+        before = self._rounds.progress
+        self._rounds.validate()
+        now = self._rounds.progress
+        for name, old, new in ((BEST, before.best, now.best), (BEST_HELD_OUT, before.best_held_out, now.best_held_out)):
+            if old is not new:
+                save_checkpoint(self._algorithm, self._kept / name, self._described(), replay=False)
+
+    def _described(self) -> dict[str, Any]:
+        return {**self._description, PROGRESS: self._rounds.progress.to_dict()}
+
+    def _sampled(self) -> dict[str, Any]:
+        """Steps that the runners of each machine have sampled since these runners started, by its address."""
+        group = self._algorithm.env_runner_group
+        counts: dict[str, Any] = {}
+        for address, steps in group.foreach_env_runner(_sampled, local_env_runner=not group.num_remote_env_runners()):
+            counts[f"sampled_at_{address}"] = counts.get(f"sampled_at_{address}", 0) + steps
+        return counts
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Tune's hook."""
+        folder = Path(checkpoint_dir)
+        save_checkpoint(self._algorithm, folder / LAST, self._described())
+        for name in (BEST, BEST_HELD_OUT):
+            if (self._kept / name).is_dir():
+                shutil.copytree(self._kept / name, folder / name)
+        shutil.copy(self._kept / TABLE, folder / TABLE)
+
+    def load_checkpoint(self, checkpoint_dir: str) -> None:
+        """Tune's hook; also of trials that go on from another's checkpoint."""
+        folder = Path(checkpoint_dir)
+        verify_checkpoint(folder / LAST)
+        self._rounds.go_on(folder / LAST, Progress.from_dict(read_run(folder / LAST)[PROGRESS]))
+        for name in (BEST, BEST_HELD_OUT):
+            shutil.rmtree(self._kept / name, ignore_errors=True)
+            if (folder / name).is_dir():
+                shutil.copytree(folder / name, self._kept / name)
+        shutil.copy(folder / TABLE, self._kept / TABLE)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Tune's hook: another trial in this process, which saves the seconds that a process takes to start."""
+        self.cleanup()
+        self.setup(new_config, self._given)
+        return True
+
+    def cleanup(self) -> None:
+        """Tune's hook: end runners and learners."""
+        self._rounds.close()
+        self._algorithm.stop()
+        shutil.rmtree(self._kept, ignore_errors=True)
+
+
+def _sampled(runner: Any) -> tuple[str, int]:
+    """Address of a runner's machine, and the environment steps it has sampled."""
+    import ray
+
+    return ray.util.get_node_ip_address(), runner.counts.env_steps_ever
