@@ -1,4 +1,4 @@
-"""Settings for a Ray that runs on this machine only, for training and serving alike."""
+"""Settings for Ray: for one that runs on this machine only, above all."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ import secrets
 import warnings
 
 
-def prepare_environment() -> None:
-    """Set what Ray reads when it is imported, so call this first; what the user has set already stays."""
+def prepare_environment(*, cluster: bool = False) -> None:
+    """Set what Ray reads when it is imported, so call this first; what the user has set already stays.
+
+    Args:
+        cluster: whether a running cluster is going to be joined, whose token is the user's to give.
+    """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # Ray lowers its workers' priority by default, which starves them beside a busy driver on few cores.
     os.environ.setdefault("RAY_worker_niceness", "0")
-    if "RAY_AUTH_MODE" not in os.environ:
+    if not cluster and "RAY_AUTH_MODE" not in os.environ:
         # Without a token of its own, Ray would write one to the home folder and ask later clusters for it.
         os.environ["RAY_AUTH_MODE"] = "token"
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)

@@ -11,6 +11,7 @@ from typing import TextIO
 from rllib_citylearn import __version__
 from rllib_citylearn.cli import bench, bundle, compare, datasets, doctor, evaluate, export, serve, train
 from rllib_citylearn.cli.json_output import check_result_file
+from rllib_citylearn.cluster.connection import cluster_address
 from rllib_citylearn.errors import UserError
 from rllib_citylearn.local_ray import prepare_environment
 
@@ -36,7 +37,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status (2 for what the caller can put right, said in a sentence)."""
     args = build_parser().parse_args(arguments)
-    prepare_environment()  # before any command imports Ray
+    prepare_environment(cluster=_joins_cluster(args))  # before any command imports Ray
     try:
         check_result_file(getattr(args, "json", None))
         status: int = args.run(args)
@@ -54,6 +55,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("Interrupted.", file=sys.stderr)
         return 130
     return status
+
+
+def _joins_cluster(args: argparse.Namespace) -> bool:
+    """Whether the command is going to join a cluster: only those with an ``--address`` can, whatever RAY_ADDRESS says."""
+    return hasattr(args, "address") and cluster_address(args.address) is not None
 
 
 def _is_closed(stream: TextIO) -> bool:
