@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rllib_citylearn.cli.settings import with_setting
+from rllib_citylearn.cli.settings import setting
+from rllib_citylearn.dotted import with_values
 from rllib_citylearn.errors import ConfigError
 from rllib_citylearn.local_ray import quiet, quiet_core
 
@@ -172,9 +173,7 @@ def _with_options(preset: Preset, args: argparse.Namespace) -> Preset:
             values[section][key] = getattr(args, option)
     if args.seed is not None:
         values["seed"] = args.seed
-    for text in args.set:
-        values = with_setting(values, text)
-    return type(preset).from_dict(values)
+    return type(preset).from_dict(with_values(values, dict(setting(text) for text in args.set)))
 
 
 def _command(args: argparse.Namespace) -> str:

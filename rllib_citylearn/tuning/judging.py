@@ -36,15 +36,15 @@ class Verdict:
         if self.found is None:
             return "No trial has left a policy."
         if self.start is None:
-            return f"The best trial's policy reaches a score of {self.found:.4f}. The preset's own values were not among the trials."
+            return f"The best trial's policy reaches a score of {self.found:.4f}; no trial had the preset's own values."
         both = f"{self.found:.4f} against {self.start:.4f}"
         if self.found == self.start:
             return f"No trial was better than the preset's own values ({self.start:.4f})."
         if self.found > self.start:
             return f"The best trial does not beat the preset's own values, trained as long: {both}."
         return (
-            f"The best trial beats the preset's own values, trained as long: {both}. Each is one seed; train both on several "
-            "before you believe it."
+            f"The best trial beats the preset's own values, trained as long: {both}. Each is one seed; train both on "
+            "several before you believe it."
         )
 
 
@@ -107,5 +107,3 @@ def fetch(row: TrialRow, folder: Path) -> None:
     """Copy a trial's checkpoint to ``folder``, from wherever it is kept."""
     shutil.rmtree(folder, ignore_errors=True)
     row.checkpoint.to_directory(str(folder))
-
-

@@ -63,13 +63,14 @@ def table(trials: Sequence[Any], metric: str, seconds: float) -> list[str]:
         counts[trial.status.lower()] = counts.get(trial.status.lower(), 0) + 1
     ranked = sorted((t for t in trials if metric in (t.last_result or {})), key=lambda t: float(t.last_result[metric]))
     running = [trial for trial in trials if trial.status == "RUNNING"]
-    lines = [f"--- {seconds / 60.0:.1f} minutes: " + ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))]
+    lines = [
+        f"--- {seconds / 60.0:.1f} minutes: " + ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
+    ]
     for trial in [*running, *(t for t in ranked if t not in running)][:_MOST_ROWS]:
         last = trial.last_result or {}
-        lines.append(
-            f"    {trial.trial_id} {trial.status.lower():<10} {last.get('minutes', 0.0):5.1f} min {last.get('updates', 0):>6,} updates  "
-            f"{metric} {_number(last.get(metric))}  {shown(trial.config)}"
-        )
+        came = f"{last.get('minutes', 0.0):5.1f} min {last.get('updates', 0):>6,} updates"
+        value = _number(last.get(metric))
+        lines.append(f"    {trial.trial_id} {trial.status.lower():<10} {came}  {metric} {value}  {shown(trial.config)}")
     return lines
 
 

@@ -73,8 +73,12 @@ def _parallel(rows: Sequence[TrialRow], outcome: Outcome, search: Search) -> Any
             axes.annotate(text, (k, height), fontsize=8, xytext=(4, 0), textcoords="offset points", va="center")
     values = [row.metrics[outcome.metric] for row in rows]
     for height, value in ((0.0, min(values)), (1.0, max(values))):
-        axes.annotate(f"{value:.4f}", (len(keys), height), fontsize=8, xytext=(4, 0), textcoords="offset points", va="center")
-    axes.set_xticks(range(len(keys) + 1), [*(key.replace(".", "\n", 1) for key in keys), f"{outcome.metric}\n(lower is better)"])
+        axes.annotate(
+            f"{value:.4f}", (len(keys), height), fontsize=8, xytext=(4, 0), textcoords="offset points", va="center"
+        )
+    axes.set_xticks(
+        range(len(keys) + 1), [*(key.replace(".", "\n", 1) for key in keys), f"{outcome.metric}\n(lower is better)"]
+    )
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     for k in range(len(keys) + 1):
@@ -95,7 +99,10 @@ def _height(value: Any, search: Search, key: str) -> float:
 
 
 def _ticks(search: Search, key: str) -> list[tuple[float, str]]:
-    return [(_height(value, search, key), f"{value:g}" if isinstance(value, float) else str(value)) for value in search.space[key].values]
+    return [
+        (_height(value, search, key), f"{value:g}" if isinstance(value, float) else str(value))
+        for value in search.space[key].values
+    ]
 
 
 def _of_metric(row: TrialRow, rows: Sequence[TrialRow], metric: str) -> float:

@@ -7,7 +7,6 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from ray import tune
@@ -102,7 +101,7 @@ def _restored(path: str, trainable: Any) -> tune.Tuner:
 @contextmanager
 def _files_of_our_own() -> Iterator[None]:
     """Tune with the loggers that it is given, a state that is saved soon after it changed, and no words of its own."""
-    wanted = {"TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1", "TUNE_GLOBAL_CHECKPOINT_S": "5", "TUNE_WARN_THRESHOLD_S": "60"}
+    wanted = {"TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1", "TUNE_GLOBAL_CHECKPOINT_S": "5", "RAY_AIR_NEW_OUTPUT": "0"}
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
@@ -136,4 +135,3 @@ def _stop_signals() -> Iterator[Callable[[], bool]]:
         del os.environ["TUNE_DISABLE_SIGINT_HANDLER"]
         for number, handler in previous.items():
             signal.signal(number, handler)
-

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,10 +14,10 @@ from rllib_citylearn.algorithm.preset import Preset
 from rllib_citylearn.algorithm.resuming import FIXED
 from rllib_citylearn.algorithm.training_keys import training_defaults
 from rllib_citylearn.checks import from_mapping, nearest
+from rllib_citylearn.dotted import value_of, with_values
 from rllib_citylearn.env.limits import SEED, Limit, check_limits, is_seed
 from rllib_citylearn.errors import ConfigError
 from rllib_citylearn.tuning.metrics import METRICS
-from rllib_citylearn.tuning.settings import value_of, with_values
 from rllib_citylearn.tuning.space import Distribution
 
 _OF_THE_RUN = ("name", "environment.dataset", "environment.communities", "report", "runners", "stop", "validation")
@@ -161,10 +161,6 @@ class Search:
             count *= len(distribution.values) if distribution.is_grid else 1
         return count
 
-    def with_minutes(self, minutes: float) -> Search:
-        """The same search with another time a trial."""
-        return Search.of(replace(self.config, fixed={**self.config.fixed, "stop.minutes": minutes}), self.preset)
-
     def trial(self, values: Mapping[str, Any]) -> Preset:
         """The preset of the trial with these values."""
         return _with("space", self.base, values)
@@ -202,13 +198,17 @@ def _with_defaults(values: dict[str, Any]) -> dict[str, Any]:
 
 def _check_space(config: SearchConfig, base: Preset, space: Mapping[str, Distribution]) -> None:
     if not space:
-        raise ConfigError("space is empty; say what may be tried, for example training.actor_lr: {loguniform: [1.0e-4, 1.0e-2]}.")
+        raise ConfigError(
+            "space is empty; say what may be tried, for example training.actor_lr: {loguniform: [1.0e-4, 1.0e-2]}."
+        )
     for key, distribution in space.items():
         if any(key == name or key.startswith(f"{name}.") for name in _OF_THE_RUN):
             raise ConfigError(f"space.{key} would make trials that can't be compared; give one value under fixed.")
         if distribution.is_grid != (config.algorithm == "grid"):
             other = "{grid: [...]}" if config.algorithm == "grid" else "another distribution, or algorithm: grid"
-            raise ConfigError(f"space.{key} is of the kind {distribution.kind!r}, with algorithm {config.algorithm!r}; give {other}.")
+            raise ConfigError(
+                f"space.{key} is of the kind {distribution.kind!r}, with algorithm {config.algorithm!r}; give {other}."
+            )
         for value in distribution.corners:
             _with("space", base, {key: value})
     if config.scheduler.name == "pbt":
@@ -226,7 +226,9 @@ def _check_space(config: SearchConfig, base: Preset, space: Mapping[str, Distrib
             "(stop.minutes); give fewer."
         )
     if not base.validation.starts:
-        raise ConfigError("Trials are compared by validation, but the preset has no validation.starts; give some under fixed.")
+        raise ConfigError(
+            "Trials are compared by validation, but the preset has no validation.starts; give some under fixed."
+        )
     if config.metric in ("held_out_score", "best_held_out_score") and base.environment.held_out is None:
         raise ConfigError(f"metric is {config.metric!r}, but environment.held_out names no buildings.")
     own = {} if config.algorithm == "grid" else Search(config, base, base, space).start
@@ -235,5 +237,3 @@ def _check_space(config: SearchConfig, base: Preset, space: Mapping[str, Distrib
             raise ConfigError(
                 f"space.{key} leaves out the preset's own value, {value!r}, which is tried first, to compare with; widen it."
             )
-
-

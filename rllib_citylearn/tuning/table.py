@@ -38,5 +38,7 @@ def as_csv(outcome: Outcome) -> str:
     table = csv.writer(out, lineterminator="\n")
     table.writerow(["trial", "status", *names, *keys])
     for row in outcome.rows:
-        table.writerow([row.name, row.status, *(row.metrics.get(name, "") for name in names), *(row.values[key] for key in keys)])
+        table.writerow(
+            [row.name, row.status, *(row.metrics.get(name, "") for name in names), *(row.values[key] for key in keys)]
+        )
     return out.getvalue()

@@ -25,7 +25,9 @@ def loggers(config: SearchConfig) -> list[Any]:
 def _logger(name: str, config: SearchConfig) -> Any:
     package = _PACKAGES[name]
     if find_spec(package) is None:
-        raise ConfigError(f"trackers has {name!r}, but {package} is not installed; `pip install {package}`, or leave it out.")
+        raise ConfigError(
+            f"trackers has {name!r}, but {package} is not installed; `pip install {package}`, or leave it out."
+        )
     settings = dict(config.tracker_settings.get(name, {}))
     try:
         return _make(name, settings, config.name)

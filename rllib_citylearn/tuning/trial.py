@@ -17,11 +17,11 @@ from rllib_citylearn.algorithm.preset import Preset
 from rllib_citylearn.algorithm.progress import Progress, append_row, start_table
 from rllib_citylearn.algorithm.resuming import BEST, BEST_HELD_OUT, LAST, PROGRESS
 from rllib_citylearn.algorithm.rounds import Rounds
+from rllib_citylearn.dotted import with_values
 from rllib_citylearn.errors import TrainingError
 from rllib_citylearn.export.checkpoint import read_run, save_checkpoint, verify_checkpoint
 from rllib_citylearn.local_ray import quiet
 from rllib_citylearn.tuning.metrics import metrics_of
-from rllib_citylearn.tuning.settings import with_values
 
 TABLE = "progress.csv"
 
@@ -47,14 +47,18 @@ class Given:
 class TrainingTrial(tune.Trainable):
     """Trains a preset with other values for some of its keys; an iteration ends with a validation.
 
-    Its ``config`` has the values by dotted key (``training.actor_lr``). A checkpoint has ``last`` (the whole state), ``best``
-    and ``best-held-out`` (policies) and ``progress.csv``.
+    Its ``config`` has the values by dotted key (``training.actor_lr``). A checkpoint has ``last`` (the whole state),
+    ``best`` and ``best-held-out`` (policies) and ``progress.csv``.
     """
 
     def setup(self, config: dict[str, Any], given: Given) -> None:
-        """Build environments and networks."""
-        quiet()
+        """Tune's hook: build environments and networks."""
         self._given = given
+        self._build(config)
+
+    def _build(self, config: Mapping[str, Any]) -> None:
+        quiet()
+        given = self._given
         preset = Preset.from_dict(with_values(given.preset, config))
         self._description = {**given.description, "preset": preset.to_dict(), "seed": preset.seed}
         local = replace(preset, environment=with_folders(preset.environment, given.folders))
@@ -131,7 +135,7 @@ class TrainingTrial(tune.Trainable):
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Tune's hook: another trial in this process, which saves the seconds that a process takes to start."""
         self.cleanup()
-        self.setup(new_config, self._given)
+        self._build(new_config)
         return True
 
     def cleanup(self) -> None:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from rllib_citylearn.algorithm.preset import Preset
-from rllib_citylearn.cli.settings import with_setting
+from rllib_citylearn.cli.settings import setting
+from rllib_citylearn.dotted import with_values
 from rllib_citylearn.errors import ConfigError
 
 PRESET = Preset.from_dict({"name": "x"})
+
+
+def with_setting(values: dict[str, Any], text: str) -> dict[str, Any]:
+    return with_values(values, dict([setting(text)]))
 
 
 @pytest.mark.parametrize(
@@ -43,8 +50,8 @@ def test_deeper_keys_are_reached() -> None:
         ("model.coordinator", "SECTION.KEY=VALUE"),
         ("coordinator=none", "SECTION.KEY=VALUE"),
         ("model.=none", "SECTION.KEY=VALUE"),
-        ("modle.coordinator=none", "no section 'modle'; its sections: environment, model"),
-        ("model.coordinator.kind=none", "model has no section 'coordinator'; its sections: none"),
+        ("modle.coordinator=none", "no section 'modle' of a preset. Did you mean 'model'"),
+        ("model.coordinator.kind=none", "names no section 'coordinator' of a preset"),
         ("model.hidden=[", "not valid YAML"),
     ],
 )
