@@ -192,7 +192,7 @@ def check_folder(folder: Path) -> dict[str, Any]:
     check_schema_version(description)
     included = {name: b for name, b in description["buildings"].items() if b.get("include", True)}
     for name, building in included.items():
-        for file in _files_named(building):
+        for file in files_named(building):
             if not (folder / file).is_file():
                 raise DatasetError(
                     f"The data set in {folder} is incomplete: the schema names {file} for {name}, but there is no such "
@@ -204,17 +204,17 @@ def check_folder(folder: Path) -> dict[str, Any]:
     return description
 
 
-def _files_named(value: Any) -> Iterator[str]:
+def files_named(value: Any) -> Iterator[str]:
     """Every file that a building's entry names, however deep."""
     if isinstance(value, str):
         if value.endswith((".csv", ".pth")):
             yield value
     elif isinstance(value, Mapping):
         for item in value.values():
-            yield from _files_named(item)
+            yield from files_named(item)
     elif isinstance(value, list):
         for item in value:
-            yield from _files_named(item)
+            yield from files_named(item)
 
 
 def _check_series(path: Path, last: int) -> None:

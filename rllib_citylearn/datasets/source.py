@@ -22,11 +22,12 @@ from rllib_citylearn.datasets.names import (
     suggestion,
 )
 from rllib_citylearn.datasets.schema import check_folder, check_schema_version, read_description
+from rllib_citylearn.datasets.shipping import Reference
 from rllib_citylearn.datasets.upgrade import UPGRADE_FORMAT, needs_upgrade, upgrade_folder
 from rllib_citylearn.errors import DatasetError
 from rllib_citylearn.files import cache_folder, new_directory
 
-Origin = Literal["path", "environment", "cache", "citylearn", "archive"]
+Origin = Literal["path", "environment", "cache", "citylearn", "archive", "cluster"]
 LOCAL_VARIABLE = "CITYLEARN_LOCAL_DATASETS_PATH"
 LOCAL_UPGRADED = "local, upgraded"
 """Version of a user's own folder that was in an older format."""
@@ -41,7 +42,8 @@ class DatasetSource:
         folder: absolute path of the folder that holds ``schema.json``, in CityLearn 3.0.2's format.
         origin: where this call found it.
         version: what was published: ``citylearn 3.0.2``, ``citylearn 2.1.2 archive``, or ``local`` for the user's own
-            folders; ``..., upgraded`` if that was in an older format. For a set from the cache, what it was fetched as.
+            folders; ``..., upgraded`` if that was in an older format. For a set from the cache, what it was fetched as;
+            ``shipped`` for one that a run on a cluster holds ready for its nodes.
         sha256: one hash over the names and contents of its files, the same wherever the folder lies.
     """
 
@@ -80,7 +82,8 @@ def resolve(
     format is brought to the current one in a copy, which the cache keeps; the folder itself is never changed.
 
     Args:
-        name_or_path: a data set's name; or its folder, or the ``schema.json`` in it.
+        name_or_path: a data set's name; or its folder, or the ``schema.json`` in it; or what stands for one in a run on a
+            cluster, ``cluster:NAME:SHA256``.
         cache: where fetched sets are kept; None takes the user's cache folder (``RLLIB_CITYLEARN_CACHE``).
         offline: use the network for nothing. ``CITYLEARN_OFFLINE`` turns off CityLearn's download only.
         force: fetch a named set again even if the cache has it. The user's own folders are never replaced.
@@ -89,6 +92,9 @@ def resolve(
     Raises:
         DatasetError: the set is unknown, can't be had, is incomplete, damaged, or in another format.
     """
+    reference = Reference.read(str(name_or_path))
+    if reference is not None:
+        return _shipped(reference)
     path = _as_path(name_or_path)
     cache = cache_folder() if cache is None else cache
     if path is not None:
@@ -209,6 +215,12 @@ def _found(name_or_path: str | Path) -> Path | None:
         f"{path} {what}. Give the folder of a CityLearn data set (the one with schema.json), or the name of a data set "
         "(`rllib-citylearn datasets list` shows them)."
     )
+
+
+def _shipped(reference: Reference) -> DatasetSource:
+    from rllib_citylearn.cluster.data import obtain  # imports Ray, which nothing else here needs
+
+    return DatasetSource(reference.name, obtain(reference), "cluster", "shipped", reference.sha256)
 
 
 def _local(folder: Path, origin: Origin, cache: Path, report: Callable[[str], None]) -> DatasetSource:

@@ -17,7 +17,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -94,6 +94,7 @@ class ClusterNode:
         cwd: Path | None = None,
         stdout: object = subprocess.PIPE,
         stderr: object = subprocess.STDOUT,
+        stdin: object = subprocess.DEVNULL,
     ) -> subprocess.Popen[str]:
         """Start a command on this node, in an empty folder: Ray puts a driver's folder on every worker's path."""
         empty = self.folder / "empty"
@@ -104,7 +105,7 @@ class ClusterNode:
             cwd=cwd or empty,
             stdout=stdout,
             stderr=stderr,
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             text=True,
         )
 
@@ -134,16 +135,18 @@ class Cluster:
         token: that every request to it needs.
         head: the node where commands are run.
         workers: the other nodes.
+        spare: a node where no Ray runs, which may join.
     """
 
     folder: Path
     token: str
     head: ClusterNode
-    workers: list[ClusterNode] = field(default_factory=list)
+    workers: list[ClusterNode]
+    spare: ClusterNode
 
     @property
     def nodes(self) -> list[ClusterNode]:
-        """All nodes, the head first."""
+        """All nodes that are meant to run, the head first."""
         return [self.head, *self.workers]
 
     @property
@@ -157,10 +160,15 @@ class Cluster:
         return f"http://{self.head.address}:{_DASHBOARD_PORT}"
 
     def run(
-        self, command: Sequence[str], env: Mapping[str, str] | None = None, *, cwd: Path | None = None
+        self,
+        command: Sequence[str],
+        env: Mapping[str, str] | None = None,
+        *,
+        cwd: Path | None = None,
+        interactive: bool = False,
     ) -> subprocess.Popen[str]:
-        """Start a command on the head node; its output and errors come in one pipe."""
-        return self.head.popen(command, env, cwd=cwd)
+        """Start a command on the head node; its output and errors come in one pipe, ``interactive`` reads another."""
+        return self.head.popen(command, env, cwd=cwd, stdin=subprocess.PIPE if interactive else subprocess.DEVNULL)
 
     def python(
         self,
@@ -205,6 +213,16 @@ class Cluster:
         submit = [str(_BIN / "ray"), "job", "submit", *options, "--", *command]
         return self.head.popen(submit, {"RAY_ADDRESS": self.jobs_address, **(env or {})})
 
+    @contextmanager
+    def joined(self, env: Mapping[str, str], *, gpus: int = 0) -> Iterator[ClusterNode]:
+        """One more node, with variables of its own, until the block ends."""
+        try:
+            self.spare.start(env, gpus=gpus)
+            yield self.spare
+        finally:
+            self.spare.kill()
+            self.wait_for_nodes(len(self.nodes))
+
     def wait_for_nodes(self, count: int, timeout_s: float = 60.0) -> None:
         """Wait until the cluster counts so many living nodes."""
         code = (
@@ -234,7 +252,7 @@ def running_cluster(
     run = f"rc{secrets.token_hex(3)}"
     folder = Path(tempfile.mkdtemp(prefix=f"{run}."))
     token, subnet = secrets.token_hex(32), f"10.{secrets.randbelow(100) + 100}.{secrets.randbelow(250)}"
-    switch, namespaces = f"{run}-switch", [f"{run}-{number}" for number in range(workers + 1)]
+    switch, namespaces = f"{run}-switch", [f"{run}-{number}" for number in range(workers + 2)]
     nodes = []
     try:
         _ip("netns", "add", switch)
@@ -247,7 +265,7 @@ def running_cluster(
             head = f"{subnet}.1:{_GCS_PORT}" if number else None
             nodes.append(ClusterNode(namespace, address, own, cpus, head, _environment(own, token, env or {})))
             own.mkdir()
-        cluster = Cluster(folder, token, nodes[0], nodes[1:])
+        cluster = Cluster(folder, token, nodes[0], nodes[1:-1], nodes[-1])
         if started:
             for node in cluster.nodes:
                 node.start()
@@ -259,6 +277,16 @@ def running_cluster(
         for namespace in [*namespaces, switch]:
             subprocess.run(["ip", "netns", "delete", namespace], capture_output=True, check=False)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def small_disk(folder: Path, size_kib: int = 4) -> Iterator[None]:
+    """A file system with hardly any room at an empty folder, until the block ends."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size_kib}k", "tmpfs", str(folder)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def _add_node(switch: str, namespace: str, port: str, address: str) -> None:
