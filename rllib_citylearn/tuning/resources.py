@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rllib_citylearn.algorithm.preset import Preset
+from rllib_citylearn.errors import ConfigError
 
 
 def bundles(preset: Preset) -> list[dict[str, float]]:
@@ -28,3 +29,26 @@ def placement(preset: Preset) -> Any:
     from ray import tune
 
     return tune.PlacementGroupFactory(bundles(preset), strategy="SPREAD")
+
+
+def room(parts: list[dict[str, float]]) -> int:
+    """How many trials run side by side on the machines of this Ray.
+
+    Args:
+        parts: of a trial.
+
+    Raises:
+        ConfigError: not even one.
+    """
+    import ray
+
+    needed, there = total(parts), ray.cluster_resources()
+    fitting = [int(there.get(name, 0.0) // amount) for name, amount in needed.items() if amount]
+    if not min(fitting):
+        asked = " and ".join(f"{amount:g} {name}" for name, amount in needed.items() if amount)
+        raise ConfigError(
+            f"A trial takes {asked}, and all machines together have {there.get('CPU', 0.0):g} CPU and "
+            f"{there.get('GPU', 0.0):g} GPU; lower runners.num_env_runners, runners.num_learners or "
+            "runners.num_gpus_per_learner (under fixed, in a search)."
+        )
+    return min(fitting)

@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from ray import tune
+from ray.tune.result import SHOULD_CHECKPOINT
 
 from rllib_citylearn.algorithm.at_hand import with_folders
 from rllib_citylearn.algorithm.preset import Preset
-from rllib_citylearn.algorithm.progress import Progress, append_row, start_table
+from rllib_citylearn.algorithm.progress import Progress, append_row, progress_line, start_table
 from rllib_citylearn.algorithm.resuming import BEST, BEST_HELD_OUT, LAST, PROGRESS
 from rllib_citylearn.algorithm.rounds import Rounds
+from rllib_citylearn.algorithm.stopping import next_save
+from rllib_citylearn.algorithm.training import CHECKPOINT_EVERY_S, SAVING_SHARE
 from rllib_citylearn.dotted import with_values
 from rllib_citylearn.errors import TrainingError
 from rllib_citylearn.export.checkpoint import read_run, save_checkpoint, verify_checkpoint
@@ -24,9 +27,6 @@ from rllib_citylearn.local_ray import quiet
 from rllib_citylearn.tuning.metrics import metrics_of
 
 TABLE = "progress.csv"
-
-_REPORT_EVERY_S = 30.0
-"""Between reports of runs without validation."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Given:
 
 
 class TrainingTrial(tune.Trainable):
-    """Trains a preset with other values for some of its keys; an iteration ends with a validation.
+    """Trains a preset with other values for some of its keys; an iteration ends with a validation or a checkpoint.
 
     Its ``config`` has the values by dotted key (``training.actor_lr``). A checkpoint has ``last`` (the whole state),
     ``best`` and ``best-held-out`` (policies) and ``progress.csv``.
@@ -67,31 +67,45 @@ class TrainingTrial(tune.Trainable):
         self._kept.mkdir(parents=True)
         self._algorithm = local.config().build_algo()
         self._rounds = Rounds(local, self._algorithm, print)
+        self._saved, self._save_cost = time.monotonic(), 0.0
         start_table(self._kept / TABLE, Progress())
 
     def step(self) -> dict[str, Any]:
-        """Rounds until the next validation; the last one when a limit is reached."""
+        """Rounds until there is something to tell or to save; the last time when a limit is reached."""
         rounds = self._rounds
         try:
-            ended = self._until_validated() if not rounds.limit else rounds.limit
+            ended = self._until_due() if not rounds.limit else rounds.limit
         except TrainingError as error:
             return metrics_of(rounds) | {"ended": str(error), "fault": str(error), "done": True}
-        return metrics_of(rounds) | self._sampled() | {"ended": ended, "done": bool(ended)}
+        told = {"line": progress_line(rounds.share_done, rounds.progress, rounds.result)} if rounds.result else {}
+        return (
+            metrics_of(rounds)
+            | self._sampled()
+            | told
+            | {
+                "ended": ended,
+                "done": bool(ended),
+                SHOULD_CHECKPOINT: self._save_is_due(),
+            }
+        )
 
-    def _until_validated(self) -> str:
-        rounds, begun = self._rounds, time.monotonic()
+    def _until_due(self) -> str:
+        rounds = self._rounds
         if not rounds.progress.validations:
             self._validate()
         while True:
             rounds.round()
             ended = rounds.limit
-            unvalidated = not rounds.preset.validation.starts
-            due = time.monotonic() - begun >= _REPORT_EVERY_S if unvalidated else rounds.validation_is_due
+            due = bool(rounds.preset.validation.starts) and rounds.validation_is_due
             if ended or due:
                 self._validate()
+                ended = ended or rounds.enough
             append_row(self._kept / TABLE, rounds.progress, rounds.result)
-            if ended or due:
-                return ended or rounds.enough
+            if ended or due or self._save_is_due():
+                return ended
+
+    def _save_is_due(self) -> bool:
+        return time.monotonic() - self._saved >= next_save(self._save_cost, CHECKPOINT_EVERY_S, SAVING_SHARE)
 
     def _validate(self) -> None:
         before = self._rounds.progress
@@ -114,12 +128,14 @@ class TrainingTrial(tune.Trainable):
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Tune's hook."""
-        folder = Path(checkpoint_dir)
+        folder, begun = Path(checkpoint_dir), time.monotonic()
         save_checkpoint(self._algorithm, folder / LAST, self._described())
         for name in (BEST, BEST_HELD_OUT):
             if (self._kept / name).is_dir():
                 shutil.copytree(self._kept / name, folder / name)
         shutil.copy(self._kept / TABLE, folder / TABLE)
+        self._saved = time.monotonic()
+        self._save_cost = self._saved - begun
 
     def load_checkpoint(self, checkpoint_dir: str) -> None:
         """Tune's hook; also of trials that go on from another's checkpoint."""
