@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import json
 import shlex
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rllib_citylearn.cli.cluster_options import add_cluster_options
 from rllib_citylearn.cli.settings import setting
 from rllib_citylearn.dotted import with_values
 from rllib_citylearn.errors import ConfigError
@@ -18,6 +21,8 @@ from rllib_citylearn.local_ray import quiet, quiet_core
 if TYPE_CHECKING:
     from rllib_citylearn.algorithm.preset import Preset
     from rllib_citylearn.algorithm.resuming import Stopped
+    from rllib_citylearn.algorithm.training import TrainingResult
+    from rllib_citylearn.datasets.source import DatasetSource
 
 _ENGINES = {
     "fast": "fast (CityLearn's physics as compiled kernels; KPIs by CityLearn's own evaluate())",
@@ -61,6 +66,7 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where runs go (default: runs)")
     parser.add_argument("--name", help="name of the run's folder (default: the preset's name and the time)")
+    add_cluster_options(parser)
     parser.set_defaults(run=run)
 
 
@@ -69,16 +75,17 @@ def run(args: argparse.Namespace) -> int:
     quiet_core()  # before anything imports Ray
     from rllib_citylearn.algorithm.at_hand import sources_of, with_folders
     from rllib_citylearn.algorithm.data_check import check_data
-    from rllib_citylearn.algorithm.resuming import BEST, RUN, require_community
-    from rllib_citylearn.algorithm.training import train
+    from rllib_citylearn.algorithm.resuming import BEST, require_community
+    from rllib_citylearn.cli.cluster_options import storage_of
     from rllib_citylearn.cli.train_report import report_run
-    from rllib_citylearn.files import write_json
     from rllib_citylearn.versions import installed_versions
 
     quiet()
-    stopped = _stopped(args)
+    begun = _begun(args)
+    stopped = None if begun is None else _stopped(args, begun)
     preset = _preset(args, stopped)
-    folder = _new_folder(args, preset) if stopped is None else stopped.folder
+    folder = begun or _new_folder(args, preset)
+    storage = storage_of(args, folder)
     sources = sources_of(preset.environment, _say)
     source = sources[0]
     local = replace(preset, environment=with_folders(preset.environment, [str(one.folder) for one in sources]))
@@ -99,9 +106,8 @@ def run(args: argparse.Namespace) -> int:
         require_community(stopped, table)
         if stopped.description["data"]["sha256"] != source.sha256:
             _say("Warning: the data differ from those that the run was started with; the replay holds hours of those, too.")
-    folder.mkdir(parents=True, exist_ok=stopped is not None)
-    write_json(folder / RUN, description)
-    result = train(local, folder, description, _say, stopped=stopped)
+    folder.mkdir(parents=True, exist_ok=begun is not None)
+    result = _train(args, preset, local, sources, folder, storage, description, stopped)
     _say(f"Training ended {result.ended}.")
     if result.interrupted:
         _say(f"Go on with it by: rllib-citylearn train --resume {shlex.quote(str(folder))}")
@@ -114,6 +120,44 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _train(
+    args: argparse.Namespace,
+    preset: Preset,
+    local: Preset,
+    sources: Sequence[DatasetSource],
+    folder: Path,
+    storage: str,
+    description: Mapping[str, Any],
+    stopped: Stopped | None,
+) -> TrainingResult:
+    """Train here, or, with an address or a storage, as a trial of Tune's on a cluster or this machine."""
+    from rllib_citylearn.algorithm.resuming import RUN
+    from rllib_citylearn.algorithm.stopping import limit_reached
+    from rllib_citylearn.algorithm.training import TrainingResult, train
+    from rllib_citylearn.cli.cluster_options import keep
+    from rllib_citylearn.cluster.connection import cluster_address
+
+    reached = "" if stopped is None else limit_reached(preset.stop, stopped.progress)
+    if stopped is not None and reached:  # only by --continue: what is missing is the report
+        return TrainingResult(folder, stopped.progress, reached, interrupted=False)
+    address = cluster_address(args.address)
+    if address is None and args.storage is None:
+        keep({**description}, RUN, folder, str(folder.resolve()))
+        return train(local, folder, description, _say, stopped=stopped)
+    from rllib_citylearn.tuning.machines import machines
+    from rllib_citylearn.tuning.one_run import hand_over, on_cluster, train_as_trial
+    from rllib_citylearn.tuning.resources import bundles, total
+    from rllib_citylearn.tuning.trial import Given
+
+    cpus = int(total(bundles(preset))["CPU"])
+    with machines(address, [source.folder for source in sources], storage, cpus, _say) as there:
+        keep({**description, "storage": storage}, RUN, folder, storage)
+        placed = on_cluster(preset, there.gpus)
+        start = None if stopped is None else hand_over(stopped, storage)
+        given = Given(placed.to_dict(), there.folders, description, start)
+        return train_as_trial(placed, folder, storage, given, _say, resume=args.go_on or stopped is not None)
+
+
 def _new_folder(args: argparse.Namespace, preset: Preset) -> Path:
     folder: Path = args.runs / (args.name or f"{preset.name}-{datetime.now(UTC):%Y%m%d-%H%M%S}")
     if folder.exists():
@@ -121,21 +165,43 @@ def _new_folder(args: argparse.Namespace, preset: Preset) -> Path:
     return folder
 
 
-def _stopped(args: argparse.Namespace) -> Stopped | None:
-    """The run to go on with, if that was asked for."""
-    from rllib_citylearn.algorithm.resuming import read_stopped
+def _begun(args: argparse.Namespace) -> Path | None:
+    """The folder of the run to go on with, if that was asked for and there is one."""
+    from rllib_citylearn.algorithm.resuming import RUN
+    from rllib_citylearn.cli.cluster_options import recalled
 
     if args.resume is None:
         if args.preset is None:
             raise ConfigError("Give a preset (see tune_configs/), or --resume and the folder of a run.")
-        return None
+        return recalled(args, RUN)
     fixed = [name for name in ("engine", "seed", "name") if getattr(args, name) is not None]
     if fixed:
         raise ConfigError(
             f"--{fixed[0]} can't change when a run goes on; leave it out, or start a new run. --minutes, --env-runners, "
             "--learners and --data (where the same data lie) can."
         )
-    return read_stopped(args.resume)
+    return Path(args.resume)
+
+
+def _stopped(args: argparse.Namespace, folder: Path) -> Stopped | None:
+    """Where the run in a folder stands; None where it was ended before its first checkpoint, and may begin anew."""
+    from rllib_citylearn.algorithm.resuming import LAST, RUN, read_stopped
+
+    if (folder / RUN).is_file():
+        args.storage = args.storage or _parent(json.loads((folder / RUN).read_text()).get("storage"))
+    if args.storage is not None:
+        from rllib_citylearn.cli.cluster_options import storage_of
+        from rllib_citylearn.tuning.one_run import fetch_last
+
+        fetch_last(storage_of(args, folder), folder)
+    if args.go_on and not (folder / LAST).is_dir():
+        return None
+    return read_stopped(folder)
+
+
+def _parent(storage: str | None) -> str | None:
+    """What ``--storage`` was when a run was begun."""
+    return None if storage is None else storage.rpartition("/")[0]
 
 
 def _preset(args: argparse.Namespace, stopped: Stopped | None) -> Preset:
@@ -149,7 +215,7 @@ def _preset(args: argparse.Namespace, stopped: Stopped | None) -> Preset:
     if stopped is not None:
         require_resumable(stopped, preset)
         reached = limit_reached(preset.stop, stopped.progress)
-        if reached:
+        if reached and not args.go_on:
             raise ConfigError(
                 f"The run {stopped.folder} has ended {reached}; to go on, give more --minutes than the "
                 f"{stopped.progress.seconds / 60.0:.1f} it has had, or a preset with higher limits in `stop`."
@@ -179,10 +245,10 @@ def _with_options(preset: Preset, args: argparse.Namespace) -> Preset:
 def _command(args: argparse.Namespace) -> str:
     """The command line that repeats this run, or this part of it."""
     words = ["rllib-citylearn", "train"] + ([str(args.preset)] if args.preset is not None else [])
-    for option in ("resume", "data", "engine", "minutes", "seed", "env_runners", "learners", "name"):
+    for option in ("resume", "data", "engine", "minutes", "seed", "env_runners", "learners", "name", "address", "storage"):
         if getattr(args, option) is not None:
             words += [f"--{option.replace('_', '-')}", str(getattr(args, option))]
-    words += [word for text in args.set for word in ("--set", text)]
+    words += [word for text in args.set for word in ("--set", text)] + (["--continue"] if args.go_on else [])
     return shlex.join(words)
 
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rllib_citylearn.cli.cluster_options import add_cluster_options
 from rllib_citylearn.errors import CheckpointError, ConfigError
 from rllib_citylearn.local_ray import quiet, quiet_core
 
@@ -57,6 +58,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where searches go (default: runs)")
     parser.add_argument("--name", help="name of the search's folder (default: the search's name and the time)")
     parser.add_argument("--json", metavar="FILE|-", help="write the trials and the verdict as JSON; - prints it")
+    add_cluster_options(parser)
     parser.set_defaults(run=run)
 
 
@@ -65,18 +67,21 @@ def run(args: argparse.Namespace) -> int:
     quiet_core()  # before anything imports Ray
     from rllib_citylearn.algorithm.at_hand import sources_of, with_folders
     from rllib_citylearn.algorithm.data_check import check_data
-    from rllib_citylearn.algorithm.session import local_session
+    from rllib_citylearn.cli.cluster_options import keep, recalled, storage_of
     from rllib_citylearn.cli.json_output import write_result
+    from rllib_citylearn.cluster.connection import cluster_address
     from rllib_citylearn.files import write_json
+    from rllib_citylearn.tuning.machines import machines
     from rllib_citylearn.tuning.running import run_search
     from rllib_citylearn.tuning.trackers import loggers
     from rllib_citylearn.tuning.trial import Given
     from rllib_citylearn.versions import installed_versions
 
     quiet()
-    search = _search(args)
+    begun = args.resume if args.resume is not None else recalled(args, SEARCH)
+    search = _search(args) if begun is None else _begun(args, begun)
     loggers(search.config)  # says now whether a tracker's package is missing
-    folder = _new_folder(args, search) if args.resume is None else args.resume
+    folder = begun or _new_folder(args, search)
     sources = sources_of(search.base.environment, _say)
     folders = tuple(str(source.folder) for source in sources)
     local = replace(search.base, environment=with_folders(search.base.environment, folders))
@@ -84,12 +89,12 @@ def run(args: argparse.Namespace) -> int:
     check_data(local, _say)
     command, data = _command(args), sources[0].describe()
     description = {"name": search.base.name, "command": command, "data": data, "versions": installed_versions()}
-    if args.resume is None:
-        folder.mkdir(parents=True)
-        write_json(folder / SEARCH, {**search.to_dict(), **description})
-    given = Given(search.base.to_dict(), folders, description)
-    with local_session(_cores()):
-        outcome = run_search(search, str(folder.resolve()), given, _say, resume=args.resume is not None)
+    folder.mkdir(parents=True, exist_ok=begun is not None)
+    storage = storage_of(args, folder)
+    with machines(cluster_address(args.address), [source.folder for source in sources], storage, _cores(), _say) as there:
+        keep({**search.to_dict(), **description, "storage": storage}, SEARCH, folder, storage)
+        given = Given(search.base.to_dict(), there.folders, description)
+        outcome = run_search(search, storage, given, _say, resume=begun is not None)
     result = _report(outcome, search, folder)
     if outcome.interrupted:
         print(f"\nGo on with the search by: rllib-citylearn tune --resume {shlex.quote(str(folder))}")
@@ -107,19 +112,26 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
+def _begun(args: argparse.Namespace, folder: Path) -> Search:
+    """The search that goes on."""
+    from rllib_citylearn.tuning.search import Search
+
+    given = [name for name in ("search", "data", "trials", "minutes", "seed", "tracker", "name") if getattr(args, name)]
+    if (given or args.set) and not args.go_on:
+        raise ConfigError(f"--resume goes on with a search as it was begun; leave out {', '.join(given) or '--set'}.")
+    file = folder / SEARCH
+    if not file.is_file():
+        raise CheckpointError(f"There is no search at {folder}; give the folder of one, which holds {SEARCH}.")
+    description = json.loads(file.read_text())
+    args.storage = args.storage or description["storage"].rpartition("/")[0]
+    return Search.from_dict(description)
+
+
 def _search(args: argparse.Namespace) -> Search:
-    """The search of the command line, or of the one that goes on."""
+    """The search of the command line."""
     from rllib_citylearn.cli.settings import setting
     from rllib_citylearn.tuning.search import Search
 
-    if args.resume is not None:
-        given = [name for name in ("search", "data", "trials", "minutes", "seed", "tracker", "name") if getattr(args, name)]
-        if given or args.set:
-            raise ConfigError(f"--resume goes on with a search as it was begun; leave out {', '.join(given) or '--set'}.")
-        file = args.resume / SEARCH
-        if not file.is_file():
-            raise CheckpointError(f"There is no search at {args.resume}; give the folder of one, which holds {SEARCH}.")
-        return Search.from_dict(json.loads(file.read_text()))
     if args.search is None:
         raise ConfigError("Give a search (see tune_configs/searches/), or --resume and the folder of one.")
     search = Search.read(args.search)
@@ -198,7 +210,7 @@ def _judge(
 def _command(args: argparse.Namespace) -> str:
     """The command line that repeats this search, or this part of it."""
     words = ["rllib-citylearn", "tune"] + ([str(args.search)] if args.search is not None else [])
-    for option in ("resume", "data", "trials", "minutes", "seed", "name"):
+    for option in ("resume", "data", "trials", "minutes", "seed", "name", "address", "storage"):
         if getattr(args, option) is not None:
             words += [f"--{option}", str(getattr(args, option))]
     words += [

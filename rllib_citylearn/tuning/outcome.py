@@ -93,7 +93,7 @@ def row_of(trial: Any, metric: str, history: Sequence[Mapping[str, Any]]) -> Tri
     curve = tuple((float(row["minutes"]), float(row[metric])) for row in history if metric in row and "minutes" in row)
     why = str(last.get("ended", ""))
     if trial.status == "ERROR":
-        status, why = "failed", _cause(trial)
+        status, why = "failed", cause_of(trial)
     elif last.get("fault"):
         status = "failed"
     elif trial.status == "TERMINATED":
@@ -103,7 +103,7 @@ def row_of(trial: Any, metric: str, history: Sequence[Mapping[str, Any]]) -> Tri
     return TrialRow(trial.trial_id, dict(trial.config), status, metrics, why, curve, trial.checkpoint)
 
 
-def _cause(trial: Any) -> str:
+def cause_of(trial: Any) -> str:
     """The last line of a trial's error, which says what was wrong."""
     error = trial.get_error()
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]

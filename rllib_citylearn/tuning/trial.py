@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from rllib_citylearn.algorithm.resuming import BEST, BEST_HELD_OUT, LAST, PROGRE
 from rllib_citylearn.algorithm.rounds import Rounds
 from rllib_citylearn.algorithm.stopping import next_save
 from rllib_citylearn.algorithm.training import CHECKPOINT_EVERY_S, SAVING_SHARE
+from rllib_citylearn.cluster import stored
 from rllib_citylearn.dotted import with_values
 from rllib_citylearn.errors import TrainingError
 from rllib_citylearn.export.checkpoint import read_run, save_checkpoint, verify_checkpoint
@@ -37,11 +39,13 @@ class Given:
         preset: plain values of the preset that they start from.
         folders: where its data sets are, in the order of its communities; or what a cluster's nodes get them by.
         description: JSON-ready description of the run, for its checkpoints.
+        start: absolute path, or URI, of the folder with the checkpoint to go on from; None begins anew.
     """
 
     preset: Mapping[str, Any]
     folders: tuple[str, ...]
     description: Mapping[str, Any]
+    start: str | None = None
 
 
 class TrainingTrial(tune.Trainable):
@@ -69,6 +73,10 @@ class TrainingTrial(tune.Trainable):
         self._rounds = Rounds(local, self._algorithm, print)
         self._saved, self._save_cost = time.monotonic(), 0.0
         start_table(self._kept / TABLE, Progress())
+        if given.start is not None:
+            with tempfile.TemporaryDirectory(dir=self._kept) as fetched:
+                stored.fetch(given.start, (LAST, BEST, BEST_HELD_OUT, TABLE), Path(fetched))
+                self.load_checkpoint(fetched)
 
     def step(self) -> dict[str, Any]:
         """Rounds until there is something to tell or to save; the last time when a limit is reached."""
