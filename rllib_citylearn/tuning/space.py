@@ -81,6 +81,8 @@ class Distribution:
     @property
     def corners(self) -> tuple[Any, ...]:
         """Values that show whether the preset can have any of them: the ends of a range, or all of a list."""
+        if self.is_range and _RANGES[self.kind] is float:
+            return tuple(map(float, self.values))  # as they are drawn: a whole number is none to a key that wants one
         return self.values
 
     def domain(self) -> Any:

@@ -1,0 +1,201 @@
+"""Searches from the command line: two trials on a short window, an end in the middle, and what is left."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from rllib_citylearn.algorithm.preset import Preset
+from rllib_citylearn.cli.main import main
+from rllib_citylearn.export.checkpoint import verify_checkpoint
+from rllib_citylearn.tuning.outcome import Outcome, TrialRow
+from tests.small_data import short
+
+PRESET: dict[str, Any] = {
+    "name": "tiny",
+    "seed": 1,
+    "model": {"hidden": 16, "hint_size": 4, "coordinator_width": 8},
+    "training": {
+        "warmup_steps": 100,
+        "critic_warmup_updates": 0,
+        "train_batch_size_per_learner": 16,
+        "replay_capacity": 5000,
+        "updates_per_env_step": 0.05,
+    },
+    "runners": {"num_env_runners": 0, "num_envs_per_env_runner": 4, "rollout_fragment_length": 10},
+    "stop": {"minutes": 5, "env_steps": 480},
+    "validation": {"starts": [700], "episode_steps": 48, "every_minutes": 0.01},
+    "report": {"baselines": ["no-control"], "window": [700, 900], "processes": 1},
+}
+SEARCH = {
+    "name": "two",
+    "preset": "p.yaml",
+    "space": {"training.actor_lr": {"loguniform": [1.0e-4, 1.0e-2]}, "model.hidden": {"choice": [8, 16]}},
+    "trials": 2,
+}
+
+
+@pytest.fixture(scope="module")
+def folder(challenge_2022: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With a preset on a short window; searches go beside it."""
+    made = tmp_path_factory.mktemp("searches")
+    data = made / "short"
+    data.mkdir()
+    short(challenge_2022, data, ("Building_1", "Building_10"))
+    environment = {"dataset": str(data), "window": [700, 900], "episode_steps": 24, "random_start": True}
+    (made / "p.yaml").write_text(yaml.safe_dump({**PRESET, "environment": environment}))
+    return made
+
+
+def write(folder: Path, name: str, **given: Any) -> str:
+    (folder / f"{name}.yaml").write_text(yaml.safe_dump({**SEARCH, "name": name, **given}))
+    return str(folder / f"{name}.yaml")
+
+
+@pytest.fixture(scope="module")
+def searched(folder: Path, ray_session: None) -> Path:
+    """The folder of a search of two trials."""
+    assert (
+        main(["tune", write(folder, "two"), "--runs", str(folder / "runs"), "--name", "two", "--json", str(folder / "j")])
+        == 0
+    )
+    return folder / "runs" / "two"
+
+
+def test_two_trials_leave_a_table_pictures_and_a_preset(searched: Path, folder: Path) -> None:
+    found = json.loads((folder / "j").read_text())
+    assert found == json.loads((searched / "results.json").read_text())
+    assert len(found["trials"]) == 2
+    assert [trial["status"] for trial in found["trials"]] == ["ended", "ended"]
+    values = [trial["metrics"]["best_objective"] for trial in found["trials"]]
+    assert values == sorted(values)
+    start = next(trial for trial in found["trials"] if trial["trial"] == found["preset"])
+    assert start["values"] == {"training.actor_lr": 3e-4, "model.hidden": 16}
+    with (searched / "trials.csv").open(newline="") as file:
+        table = list(csv.DictReader(file))
+    assert [row["trial"] for row in table] == [trial["trial"] for trial in found["trials"]]
+    assert [float(row["best_objective"]) for row in table] == pytest.approx(values)
+    assert {file.name for file in (searched / "figures").iterdir()} >= {"curves.png", "parallel.png"}
+
+
+def test_the_best_preset_is_ready_to_train_with_the_best_values(searched: Path) -> None:
+    best = Preset.read(searched / "best.yaml")
+    found = json.loads((searched / "results.json").read_text())["trials"][0]
+    assert best.training["actor_lr"] == found["values"]["training.actor_lr"]
+    assert best.model.hidden == found["values"]["model.hidden"]
+    assert best.stop.env_steps == PRESET["stop"]["env_steps"]
+
+
+def test_both_policies_are_judged_by_the_same_evaluation(searched: Path) -> None:
+    judged = json.loads((searched / "results.json").read_text())["judged"]
+    labels = {name: policy for name, policy in scores(searched / "report.json").items()}
+    assert judged["best_score"] == labels["best"]
+    assert judged["preset_score"] == labels.get("preset", labels["best"])
+    for name in labels.keys() & {"best", "preset"}:
+        verify_checkpoint(searched / name / "last")
+        assert (searched / name / "bundle" / "policy.onnx").is_file()
+
+
+def scores(report: Path) -> dict[str, float]:
+    """Scores in a report, by policy."""
+    found: dict[str, float] = {}
+
+    def look(value: Any) -> None:
+        if isinstance(value, dict):
+            if "policy" in value and "score" in value and isinstance(value["score"], float):
+                found[str(value["policy"])] = value["score"]
+            for one in value.values():
+                look(one)
+        elif isinstance(value, list):
+            for one in value:
+                look(one)
+
+    look(json.loads(report.read_text()))
+    return found
+
+
+def test_a_folder_that_is_there_is_left_alone(searched: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = (searched / "results.json").read_bytes()
+    assert main(["tune", write(folder, "two"), "--runs", str(folder / "runs"), "--name", "two"]) == 2
+    assert "There is something at" in capsys.readouterr().err
+    assert (searched / "results.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--resume", "nowhere"], "There is no search at nowhere"),
+        ([], "Give a search"),
+        (["--resume", "{searched}", "--trials", "3"], "goes on with a search as it was begun; leave out trials"),
+        (["{search}", "--continue"], "--continue goes on with what has the same name; give --name"),
+        (["{search}", "--minutes", "0"], "--minutes is 0; give a number above 0"),
+        (["{search}", "--set", "model.hiden=3"], "fixed: model has no key 'hiden'. Did you mean 'hidden'"),
+        pytest.param(
+            ["{search}", "--tracker", "wandb"],
+            "wandb is not installed",
+            marks=pytest.mark.skipif(find_spec("wandb") is not None, reason="wandb is installed"),
+        ),
+        (["{search}", "--set", "runners.num_env_runners=40"], "A trial takes 41 CPU"),
+    ],
+)
+def test_what_can_not_be_searched_is_said_at_once(
+    searched: Path, folder: Path, options: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    search = write(folder, "refused")
+    given = [option.format(searched=searched, search=search) for option in options]
+    assert main(["tune", *given, "--runs", str(folder / "runs")]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_an_ended_search_goes_on_without_repeating_a_trial(folder: Path) -> None:
+    """SIGTERM in the middle of the third of four trials, as a machine that is taken away sends it."""
+    search = write(folder, "four", trials=4)
+    runs = folder / "runs"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    command = [sys.executable, "-m", "rllib_citylearn.cli.main", "tune"]
+    with (folder / "four.log").open("w") as log:
+        begun = subprocess.Popen(
+            [*command, search, "--name", "four", "--runs", str(runs)], env=environment, stdout=log, stderr=subprocess.STDOUT
+        )
+        deadline = time.monotonic() + 180.0
+        while "  2/4 " not in (folder / "four.log").read_text():
+            assert begun.poll() is None, (folder / "four.log").read_text()
+            assert time.monotonic() < deadline, (folder / "four.log").read_text()
+            time.sleep(0.1)
+        begun.send_signal(signal.SIGTERM)
+        assert begun.wait(90) == 0, (folder / "four.log").read_text()
+    assert "tune --resume" in (folder / "four.log").read_text()
+    before = {path.parent.name: path.read_text() for path in (runs / "four" / "trials").glob("*/result.json")}
+    finished = {name for name, text in before.items() if text and json.loads(text.splitlines()[-1])["done"]}
+    assert len(finished) >= 2
+    assert main(["tune", "--resume", str(runs / "four")]) == 0
+    found = json.loads((runs / "four" / "results.json").read_text())
+    assert [trial["status"] for trial in found["trials"]] == ["ended"] * 4
+    for name in finished:
+        assert (runs / "four" / "trials" / name / "result.json").read_text() == before[name], "a finished trial ran again"
+
+
+def test_the_best_is_the_lowest_that_left_a_policy() -> None:
+    def row(name: str, value: float | None, checkpoint: object) -> TrialRow:
+        metrics = {} if value is None else {"score": value}
+        return TrialRow(name, {"seed": name}, "ended", metrics, checkpoint=checkpoint)
+
+    trials = [row("a", 0.8, 1), row("b", None, 1), row("c", 0.5, None), row("d", 0.7, 1), row("e", float("nan"), 1)]
+    outcome = Outcome.of(trials, "score", {"seed": "a"}, interrupted=False)
+    assert [one.name for one in outcome.rows][:3] == ["c", "d", "a"]
+    assert outcome.best is not None
+    assert outcome.best.name == "d"
+    assert outcome.reference is not None
+    assert outcome.reference.name == "a"
