@@ -65,8 +65,17 @@ class ClusterNode:
         """This node's own cache folder."""
         return self.folder / "cache"
 
-    def start(self, env: Mapping[str, str] | None = None, *, gpus: int = 0, timeout_s: float = 90.0) -> None:
-        """Start Ray on this node; with ``env`` over the node's own variables."""
+    def start(
+        self, env: Mapping[str, str] | None = None, *, gpus: int = 0, setup: str = ":", timeout_s: float = 90.0
+    ) -> None:
+        """Start Ray on this node.
+
+        Args:
+            env: variables over the node's own.
+            gpus: that Ray counts on it.
+            setup: shell commands to run first; what they mount is seen by this node alone.
+            timeout_s: time limit.
+        """
         command = [str(_BIN / "ray"), "start", f"--node-ip-address={self.address}", f"--num-cpus={self.cpus}"]
         command += [f"--num-gpus={gpus}", f"--object-store-memory={_OBJECT_STORE_BYTES}", "--disable-usage-stats"]
         if self.head is None:
@@ -80,7 +89,8 @@ class ClusterNode:
         with (self.folder / "start.log").open("w+") as log:
             # Not captured by a pipe: Ray's processes keep it open, and nobody would ever see its end.
             try:
-                done = self.popen(command, env, stdout=log, stderr=log).wait(timeout_s)
+                shell = ["sh", "-c", f'{setup} && exec "$@"', "sh"]
+                done = self.popen([*shell, *command], env, stdout=log, stderr=log).wait(timeout_s)
             except subprocess.TimeoutExpired:
                 done = -1
             log.seek(0)
@@ -214,10 +224,10 @@ class Cluster:
         return self.head.popen(submit, {"RAY_ADDRESS": self.jobs_address, **(env or {})})
 
     @contextmanager
-    def joined(self, env: Mapping[str, str], *, gpus: int = 0) -> Iterator[ClusterNode]:
-        """One more node, with variables of its own, until the block ends."""
+    def joined(self, env: Mapping[str, str] | None = None, *, gpus: int = 0, setup: str = ":") -> Iterator[ClusterNode]:
+        """One more node, with variables, GPUs and file systems of its own, until the block ends."""
         try:
-            self.spare.start(env, gpus=gpus)
+            self.spare.start(env, gpus=gpus, setup=setup)
             yield self.spare
         finally:
             self.spare.kill()
@@ -277,16 +287,6 @@ def running_cluster(
         for namespace in [*namespaces, switch]:
             subprocess.run(["ip", "netns", "delete", namespace], capture_output=True, check=False)
         shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextmanager
-def small_disk(folder: Path, size_kib: int = 4) -> Iterator[None]:
-    """A file system with hardly any room at an empty folder, until the block ends."""
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size_kib}k", "tmpfs", str(folder)], check=True)
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def _add_node(switch: str, namespace: str, port: str, address: str) -> None:

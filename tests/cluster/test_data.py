@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from rllib_citylearn.datasets import folder_sha256
-from tests.cluster.network import REPOSITORY, Cluster, small_disk
+from tests.cluster.network import REPOSITORY, Cluster
 from tests.datasets_toy import write_current
 
 pytestmark = pytest.mark.cluster
@@ -174,6 +174,13 @@ def test_a_submitted_job_brings_the_package_along(cluster: Cluster, data: list[P
         )
 
 
+def test_a_node_that_can_not_see_the_folder_gets_the_data(cluster: Cluster, data: list[Path]) -> None:
+    with cluster.joined(setup=f"mount -t tmpfs tmpfs '{data[0].parent}'") as node:
+        answer = _run(cluster, data[:1])[0]["nodes"][node.address][0]
+    assert answer["is_there"]
+    assert answer["sha256"] == folder_sha256(data[0])
+
+
 def test_a_node_whose_cache_is_read_only_keeps_them_with_the_session(cluster: Cluster, data: list[Path]) -> None:
     with cluster.joined({"RLLIB_CITYLEARN_CACHE": "/sys/rllib_citylearn"}) as node:
         answer = _run(cluster, data[:1])[0]["nodes"][node.address][0]
@@ -184,8 +191,8 @@ def test_a_node_whose_cache_is_read_only_keeps_them_with_the_session(cluster: Cl
 def test_a_node_with_no_room_says_so(cluster: Cluster, data: list[Path], tmp_path: Path) -> None:
     small = tmp_path / "small"
     small.mkdir()
-    with small_disk(small), cluster.joined({"RLLIB_CITYLEARN_CACHE": str(small)}) as node:
+    disk = f"mount -t tmpfs -o size=4k tmpfs '{small}'"
+    with cluster.joined({"RLLIB_CITYLEARN_CACHE": str(small)}, setup=disk) as node:
         error = _run(cluster, data[:1])[0]["nodes"][node.address][0]["error"]
         assert "No space left on device" in error
         assert "set RLLIB_CITYLEARN_CACHE on all nodes" in error
-        assert not list(small.rglob("*.csv"))
