@@ -99,7 +99,7 @@ def test_the_best_preset_is_ready_to_train_with_the_best_values(searched: Path) 
 
 def test_both_policies_are_judged_by_the_same_evaluation(searched: Path) -> None:
     judged = json.loads((searched / "results.json").read_text())["judged"]
-    labels = {name: policy for name, policy in scores(searched / "report.json").items()}
+    labels = scores(searched / "report.json")
     assert judged["best_score"] == labels["best"]
     assert judged["preset_score"] == labels.get("preset", labels["best"])
     for name in labels.keys() & {"best", "preset"}:

@@ -113,7 +113,7 @@ def test_what_is_wrong_is_said_with_the_key(tmp_path: Path, text: str, parts: li
 
 
 def test_a_preset_without_validation_can_not_be_searched() -> None:
-    with pytest.raises(ConfigError, match="no validation.starts"):
+    with pytest.raises(ConfigError, match=r"no validation\.starts"):
         search(fixed={"validation.starts": []})
 
 
