@@ -81,6 +81,7 @@ class CooperativeMADDPGConfig(AlgorithmConfig):
         self.grad_clip = 10.0
         self.grad_clip_by = "global_norm"
         self.min_sample_timesteps_per_iteration = 400
+        self.env_runner_health_probe_timeout_s = 1.0
         self.env_runners(
             env_to_module_connector=joint_env_to_module,
             module_to_env_connector=joint_module_to_env,

@@ -42,6 +42,9 @@ _REPLAY = "joint_replay"
 _RECORD = "trained_on"
 _RUNNERS = "runners"
 
+_ASK_LOST_EVERY_S = 10.0
+"""Between two looks after a lost runner, each of which takes ``env_runner_health_probe_timeout_s`` if it is not back."""
+
 _DRAWN_BYTES = 64 * 2**20
 """Of minibatches drawn at once for the learners, which may be other processes."""
 
@@ -88,6 +91,7 @@ class CooperativeMADDPG(Algorithm):
         self._updates = 0
         self._standardised = False
         self._score = self._team_return = float("nan")
+        self._asked = -math.inf
 
     def _state_size(self) -> int:
         """Numbers of an engine's state in the runners' fragments."""
@@ -122,6 +126,19 @@ class CooperativeMADDPG(Algorithm):
         if len(layout.communities) > 1:
             return [record_of(table) for table in layout.communities]
         return [record_of_layout(layout)] * self._communities()
+
+    def restore_env_runners(self, env_runner_group: Any) -> list[int]:
+        """RLlib's hook before every round: take runners back that were lost and have been started again.
+
+        Only now and then: whoever asks one that is not back waits for it, and without its machine it stays away for long.
+        """
+        now = time.monotonic()
+        if now - self._asked < _ASK_LOST_EVERY_S:
+            return []
+        restored: list[int] = super().restore_env_runners(env_runner_group)
+        if now + 0.5 * self.config.env_runner_health_probe_timeout_s < time.monotonic():
+            self._asked = time.monotonic()
+        return restored
 
     def training_step(self) -> None:
         """One round: every runner a fragment, then the gradient steps that these environment steps have earned."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,20 @@ def recalled(args: argparse.Namespace, file: str) -> Path | None:
             return None
         write_bytes(folder / file, content)
     return folder
+
+
+def publish(folder: Path, storage: str, names: Sequence[str]) -> None:
+    """Copy what came of a run or a search to its storage, if that is elsewhere.
+
+    Args:
+        folder: on this machine.
+        storage: as ``storage_of`` says it.
+        names: of files and folders; those that are not there are left out.
+    """
+    from rllib_citylearn.cluster import stored
+
+    if storage != str(folder.resolve()):
+        stored.upload([folder / name for name in names if (folder / name).exists()], storage)
 
 
 def keep(description: dict[str, Any], file: str, folder: Path, storage: str) -> None:

@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
     from rllib_citylearn.algorithm.at_hand import sources_of, with_folders
     from rllib_citylearn.algorithm.data_check import check_data
     from rllib_citylearn.algorithm.resuming import BEST, require_community
-    from rllib_citylearn.cli.cluster_options import storage_of
+    from rllib_citylearn.cli.cluster_options import publish, storage_of
     from rllib_citylearn.cli.train_report import report_run
     from rllib_citylearn.versions import installed_versions
 
@@ -113,6 +113,7 @@ def run(args: argparse.Namespace) -> int:
         _say(f"Go on with it by: rllib-citylearn train --resume {shlex.quote(str(folder))}")
     if result.fault is None or result.best.name == BEST:
         report_run(result, preset, local, source, command, data)
+        publish(folder, storage, ("bundle", "report.html", "report.md", "report.json", "figures", "progress.csv"))
     if result.fault is not None:
         print(f"rllib-citylearn train: {result.fault}", file=sys.stderr)
         return 1
@@ -190,7 +191,7 @@ def _stopped(args: argparse.Namespace, folder: Path) -> Stopped | None:
     if (folder / RUN).is_file():
         args.storage = args.storage or _parent(json.loads((folder / RUN).read_text()).get("storage"))
     if args.storage is not None:
-        from rllib_citylearn.cli.cluster_options import storage_of
+        from rllib_citylearn.cli.cluster_options import publish, storage_of
         from rllib_citylearn.tuning.one_run import fetch_last
 
         fetch_last(storage_of(args, folder), folder)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from rllib_citylearn.tuning.outcome import Outcome
     from rllib_citylearn.tuning.search import Search
 
+_RESULTS = ("trials.csv", "best.yaml", "figures", "report.html", "report.md", "report.json", "best")
+
 SEARCH = "search.json"
 """File of a search's folder that says what is searched."""
 
@@ -67,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     quiet_core()  # before anything imports Ray
     from rllib_citylearn.algorithm.at_hand import sources_of, with_folders
     from rllib_citylearn.algorithm.data_check import check_data
-    from rllib_citylearn.cli.cluster_options import keep, recalled, storage_of
+    from rllib_citylearn.cli.cluster_options import keep, publish, recalled, storage_of
     from rllib_citylearn.cli.json_output import write_result
     from rllib_citylearn.cluster.connection import cluster_address
     from rllib_citylearn.files import write_json
@@ -102,6 +104,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     judged = _judge(outcome, search, folder, folders, data, command)
     write_json(folder / "results.json", {**result, "judged": judged})
+    publish(folder, storage, (*_RESULTS, "results.json"))
     write_result(args.json, {**result, "judged": judged})
     return 0 if outcome.best is not None else 1
 
