@@ -92,9 +92,18 @@ def shipped(folders: Sequence[Path]) -> Iterator[list[str]]:
             held.append(reference.sha256)
         yield [str(reference) for reference in references]
     finally:
-        with suppress(ray.exceptions.RayError):  # it may be gone with its node, and so may Ray
-            if any(ray.get(keeper.release.remote(sha256), timeout=_CALL_LIMIT_S) for sha256 in held):
-                ray.kill(keeper)
+        _release(keeper, held)
+
+
+def _release(keeper: ActorHandle, held: Sequence[str]) -> None:
+    """Let go of data sets, and of the keeper if it holds none any more; either may be gone with Ray."""
+    import ray
+
+    if not ray.is_initialized():
+        return  # asking would start a Ray
+    with suppress(ray.exceptions.RayError):
+        if any(ray.get(keeper.release.remote(sha256), timeout=_CALL_LIMIT_S) for sha256 in held):
+            ray.kill(keeper)
 
 
 def sent() -> dict[str, list[str]]:

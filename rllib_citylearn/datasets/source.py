@@ -220,7 +220,7 @@ def _found(name_or_path: str | Path) -> Path | None:
 def _shipped(reference: Reference) -> DatasetSource:
     from rllib_citylearn.cluster.data import obtain  # imports Ray, which nothing else here needs
 
-    return DatasetSource(reference.name, obtain(reference), "cluster", "shipped", reference.sha256)
+    return DatasetSource(reference.name, obtain(reference).resolve(), "cluster", "shipped", reference.sha256)
 
 
 def _local(folder: Path, origin: Origin, cache: Path, report: Callable[[str], None]) -> DatasetSource:

@@ -121,19 +121,11 @@ class ClusterNode:
 
     def pids(self) -> list[int]:
         """The ids of all processes on this node."""
-        return [int(line) for line in _ip("netns", "pids", self.namespace).split()]
+        return _pids(self.namespace)
 
-    def kill(self, timeout_s: float = 20.0) -> None:
+    def kill(self) -> None:
         """End everything on this node at once, as a power cut does."""
-        deadline = time.monotonic() + timeout_s
-        while pids := self.pids():
-            assert time.monotonic() < deadline, f"the processes {pids} of {self.namespace} can't be ended"
-            for pid in pids:
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    continue
-            time.sleep(0.05)
+        _end_all(self.namespace)
 
 
 @dataclass
@@ -264,6 +256,11 @@ def running_cluster(
     token, subnet = secrets.token_hex(32), f"10.{secrets.randbelow(100) + 100}.{secrets.randbelow(250)}"
     switch, namespaces = f"{run}-switch", [f"{run}-{number}" for number in range(workers + 2)]
     nodes = []
+    # Clears up when its input ends: at the end of the block, and also when this process is killed.
+    clearing = subprocess.Popen(
+        [sys.executable, __file__, str(folder), *namespaces, switch], stdin=subprocess.PIPE, start_new_session=True
+    )
+    assert clearing.stdin is not None
     try:
         _ip("netns", "add", switch)
         _ip("-n", switch, "link", "add", "bridge", "type", "bridge")
@@ -282,11 +279,8 @@ def running_cluster(
             cluster.wait_for_nodes(workers + 1)
         yield cluster
     finally:
-        for node in reversed(nodes):
-            node.kill()
-        for namespace in [*namespaces, switch]:
-            subprocess.run(["ip", "netns", "delete", namespace], capture_output=True, check=False)
-        shutil.rmtree(folder, ignore_errors=True)
+        clearing.stdin.close()
+        assert clearing.wait(timeout=60) == 0
 
 
 def _add_node(switch: str, namespace: str, port: str, address: str) -> None:
@@ -323,3 +317,35 @@ def _ip(*arguments: str) -> str:
     done = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"ip {' '.join(arguments)}: {done.stderr.strip()}"
     return done.stdout
+
+
+def _pids(namespace: str) -> list[int]:
+    """The ids of all processes in a namespace; none if there is no such namespace."""
+    found = subprocess.run(["ip", "netns", "pids", namespace], capture_output=True, text=True, check=False)
+    return [int(line) for line in found.stdout.split()]
+
+
+def _end_all(namespace: str, timeout_s: float = 20.0) -> None:
+    """End all processes in a namespace."""
+    deadline = time.monotonic() + timeout_s
+    while pids := _pids(namespace):
+        assert time.monotonic() < deadline, f"the processes {pids} of {namespace} can't be ended"
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        time.sleep(0.05)
+
+
+def _clear_up(folder: Path, namespaces: Sequence[str]) -> None:
+    """Remove everything that a cluster was made of."""
+    for namespace in namespaces:
+        _end_all(namespace)
+        subprocess.run(["ip", "netns", "delete", namespace], capture_output=True, check=False)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.stdin.read()
+    _clear_up(Path(sys.argv[1]), sys.argv[2:])

@@ -156,6 +156,21 @@ def _line(pipe: Any) -> dict[str, Any]:
     pytest.fail("the driver has ended")
 
 
+def test_where_the_process_that_holds_them_is_gone_it_is_said(cluster: Cluster, data: list[Path]) -> None:
+    lost = _RESOLVE.replace(
+        "as texts:\n", "as texts:\n        ray.kill(ray.get_actor('data', namespace=keeper_namespace()))\n", 1
+    ).replace(', "sent": sent()', "")
+    assert lost.count("ray.kill") == 1
+    importing = "from rllib_citylearn.cluster.data import _namespace as keeper_namespace\n"
+    done = cluster.python(importing + lost, cluster.address, str(data[0]))
+    assert done.returncode == 0, done.stderr
+    first = json.loads(done.stdout.splitlines()[0])
+    for node in cluster.nodes:
+        assert all(
+            "the process that held it for the cluster is gone" in answer["error"] for answer in first["nodes"][node.address]
+        )
+
+
 def test_a_submitted_job_brings_the_package_along(cluster: Cluster, data: list[Path], tmp_path: Path) -> None:
     """The nodes import what was sent, and find the data."""
     project = tmp_path / "project"

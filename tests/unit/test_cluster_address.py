@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
+from rllib_citylearn.cli import main
 from rllib_citylearn.cluster.connection import cluster_address, cluster_session
 from rllib_citylearn.errors import ConfigError
 from rllib_citylearn.local_ray import prepare_environment
@@ -39,6 +42,40 @@ def test_only_a_local_ray_gets_a_token_of_its_own(cluster: bool, monkeypatch: py
         monkeypatch.delenv(name, raising=False)
     prepare_environment(cluster=cluster)
     assert ("RAY_AUTH_TOKEN" in os.environ) is not cluster
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN"):
+        os.environ.pop(name, None)  # so that monkeypatch puts back what was there
+
+
+class _Command:
+    """A command that says whether it was given a token."""
+
+    def __init__(self, options: Sequence[str]) -> None:
+        self.options = options
+
+    def add_parser(self, subparsers: Any) -> None:
+        parser = subparsers.add_parser("say")
+        for option in self.options:
+            parser.add_argument(option)
+        parser.set_defaults(run=lambda args: int("RAY_AUTH_TOKEN" in os.environ))
+
+
+@pytest.mark.parametrize(
+    ("options", "arguments", "has_token"),
+    [
+        ([], [], True),
+        (["--address"], [], False),
+        (["--address"], ["--address", "auto"], False),
+        (["--address"], ["--address", "local"], True),
+    ],
+)
+def test_commands_that_join_no_cluster_keep_their_token_whatever_the_variable_says(
+    options: list[str], arguments: list[str], has_token: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "head:6379")
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(main, "COMMANDS", (_Command(options),))
+    assert main.main(["say", *arguments]) == has_token
     for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN"):
         os.environ.pop(name, None)  # so that monkeypatch puts back what was there
 
