@@ -35,9 +35,9 @@ def storage_of(args: argparse.Namespace, folder: Path) -> str:
     """Absolute path, or URI, of the folder for checkpoints of what is called like ``folder``."""
     if args.storage is None:
         return str(folder.resolve())
-    if "://" in args.storage:
-        return f"{args.storage.rstrip('/')}/{folder.name}"
-    return str((Path(args.storage) / folder.name).resolve())
+    from rllib_citylearn.cluster.storage import storage_uri
+
+    return f"{storage_uri(args.storage).rstrip('/')}/{folder.name}"
 
 
 def recalled(args: argparse.Namespace, file: str) -> Path | None:

@@ -191,7 +191,7 @@ def _stopped(args: argparse.Namespace, folder: Path) -> Stopped | None:
     if (folder / RUN).is_file():
         args.storage = args.storage or _parent(json.loads((folder / RUN).read_text()).get("storage"))
     if args.storage is not None:
-        from rllib_citylearn.cli.cluster_options import publish, storage_of
+        from rllib_citylearn.cli.cluster_options import storage_of
         from rllib_citylearn.tuning.one_run import fetch_last
 
         fetch_last(storage_of(args, folder), folder)
