@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rllib_citylearn.algorithm.preset import Preset
-from rllib_citylearn.algorithm.progress import Progress, Validated, append_row, progress_line, start_table
+from rllib_citylearn.algorithm.progress import Progress, append_row, progress_line, start_table
 from rllib_citylearn.algorithm.resuming import BEST, BEST_HELD_OUT, LAST, PROGRESS, Stopped
 from rllib_citylearn.algorithm.rounds import Rounds
 from rllib_citylearn.algorithm.session import ray_session, stop_signal
@@ -143,7 +143,10 @@ class _Training:
         finally:
             self.rounds.close()
         self._save(LAST)
-        return TrainingResult(self.folder, self.progress, ended, interrupted=asked())
+        fault = None
+        if self.saved.get(LAST) != self.progress.updates:
+            fault = f"The end of the run could not be saved. {self._advice()}"
+        return TrainingResult(self.folder, self.progress, ended, asked(), fault)
 
     def _loop(self, asked: Callable[[], bool]) -> str:
         """Rounds of training until something ends them; returns what."""
@@ -173,23 +176,27 @@ class _Training:
                 return ended
 
     def _validate(self) -> None:
-        """Validate, and keep the policy if none was better."""
+        """Validate, and keep the policy if none was better; one that can't be kept is no best one."""
         before = self.progress
         self.rounds.validate()
-        self._keep(BEST, before.best, self.progress.best)
-        self._keep(BEST_HELD_OUT, before.best_held_out, self.progress.best_held_out)
+        for name, attribute in ((BEST, "best"), (BEST_HELD_OUT, "best_held_out")):
+            kept = getattr(before, attribute)
+            if getattr(self.progress, attribute) is not kept and not self._save(name):
+                self.rounds.progress = replace(self.progress, **{attribute: kept})
 
-    def _keep(self, name: str, before: Validated | None, now: Validated | None) -> None:
-        if now is not before:
-            self._save(name)
-
-    def _save(self, name: str) -> None:
+    def _save(self, name: str) -> bool:
+        """Write a checkpoint; whether that could be done."""
         begun = time.monotonic()
         description = {**self.description, PROGRESS: self.progress.to_dict()}
-        save_checkpoint(self.rounds.algorithm, self.folder / name, description, replay=name == LAST)
+        try:
+            save_checkpoint(self.rounds.algorithm, self.folder / name, description, replay=name == LAST)
+        except OSError as error:  # hours of training are not given up for a disk that may have room again
+            self.say(f"{self.folder / name} could not be written ({error.strerror or error}); what was there before stays.")
+            return False
         if name == LAST:
             self.save_cost = time.monotonic() - begun
         self.saved[name] = self.progress.updates
+        return True
 
     def _failed(self, error: TrainingError) -> TrainingResult:
         """What is left of a run that went wrong: nothing is saved any more.
@@ -199,14 +206,15 @@ class _Training:
         """
         cause = getattr(error, "cause", None)  # Ray wraps what was raised in another process
         sentence = str(cause if isinstance(cause, TrainingError) else error)
+        if not self.saved:
+            raise TrainingError(f"{sentence} Nothing had been saved yet; start the run anew.") from error
+        fault = f"{sentence} {self._advice(' and a preset with lower learning rates', ' with lower learning rates')}"
+        return TrainingResult(self.folder, self.progress, "because it went wrong", interrupted=False, fault=fault)
+
+    def _advice(self, onward: str = "", anew: str = "") -> str:
+        """What there is to go on from, with what to change then."""
         name = next((name for name in (LAST, BEST) if name in self.saved), None)
         if name is None:
-            raise TrainingError(f"{sentence} Nothing had been saved yet; start the run anew.") from error
-        kept = f"The last good checkpoint is {self.folder / name} ({self.saved[name]:,} updates)"
-        advice = (
-            f"; go on with --resume {self.folder} and a preset with lower learning rates."
-            if name == LAST
-            else "; start anew with lower learning rates."
-        )
-        fault = f"{sentence} {kept}{advice}"
-        return TrainingResult(self.folder, self.progress, "because it went wrong", interrupted=False, fault=fault)
+            return f"Nothing had been saved; start anew{anew}."
+        how = f"go on with --resume {self.folder}{onward}" if name == LAST else f"start anew{anew}"
+        return f"The last good checkpoint is {self.folder / name} ({self.saved[name]:,} updates); {how}."

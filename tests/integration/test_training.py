@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import os
 import signal
@@ -196,3 +197,33 @@ def test_a_run_stopped_by_sigterm_goes_on_where_it_was(values: dict[str, Any], t
     assert stopped.progress.best is not None
     assert final.best.objective <= stopped.progress.best.objective
     assert main(["train", "--resume", str(folder), "--seed", "4"]) == 2
+
+
+@pytest.mark.usefixtures("ray_session")
+@pytest.mark.parametrize("full", ["last", "best"])
+def test_a_full_disk_ends_no_run_and_is_said(
+    values: dict[str, Any], tmp_path: Path, full: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = training.save_checkpoint
+
+    def save_elsewhere(algorithm: Any, path: Path, *arguments: Any, **others: Any) -> None:
+        if path.name == full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        save(algorithm, path, *arguments, **others)
+
+    monkeypatch.setattr(training, "save_checkpoint", save_elsewhere)
+    preset = Preset.from_dict({**values, "validation": {"starts": [700], "episode_steps": 48, "every_minutes": 0.01}})
+    said: list[str] = []
+    result = train(preset, tmp_path / "run", {}, said.append)
+    assert any(
+        f"{full} could not be written (No space left on device); what was there before stays" in line for line in said
+    )
+    assert result.progress.env_steps >= 1200
+    verify_checkpoint(result.best)
+    if full == "last":
+        assert result.fault is not None
+        assert "The end of the run could not be saved. The last good checkpoint is" in result.fault
+        assert result.best.name == "best"
+    else:
+        assert result.fault is None
+        assert result.best.name == "last", "a policy that was not kept is no best one"
