@@ -63,7 +63,10 @@ def fetch(place: str, names: Iterable[str], folder: Path) -> None:
 
     system, path = _opened(place)
     for name in names:
-        if system.get_file_info(f"{path}/{name}").type != pyarrow.fs.FileType.NotFound:
+        found = system.get_file_info(f"{path}/{name}").type
+        if found == pyarrow.fs.FileType.Directory:
+            (folder / name).mkdir()
+        if found != pyarrow.fs.FileType.NotFound:
             pyarrow.fs.copy_files(f"{path}/{name}", str(folder / name), source_filesystem=system)
 
 
@@ -75,4 +78,6 @@ def upload(paths: Iterable[Path], place: str) -> None:
     local = pyarrow.fs.LocalFileSystem()
     system.create_dir(target, recursive=True)
     for path in paths:
+        if path.is_dir():
+            system.create_dir(f"{target}/{path.name}", recursive=True)
         pyarrow.fs.copy_files(str(path), f"{target}/{path.name}", source_filesystem=local, destination_filesystem=system)

@@ -10,6 +10,7 @@ from typing import Any
 
 from ray import tune
 from ray.tune.logger import JsonLoggerCallback, TBXLoggerCallback
+from ray.tune.result import NODE_IP
 
 from rllib_citylearn.algorithm.preset import Preset
 from rllib_citylearn.algorithm.resuming import BEST, BEST_HELD_OUT, LAST, Stopped, progress_of, read_stopped
@@ -41,14 +42,17 @@ class Lines(tune.Callback):
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
-        self._nodes: set[str] = set()
+        self._places: tuple[list[str], str] = ([], "")
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any) -> None:
         """Tune's hook."""
-        nodes = {name.removeprefix("sampled_at_") for name in result if name.startswith("sampled_at_")}
-        if nodes != self._nodes:
-            self._nodes = nodes
-            self._say(f"Runners sample on {', '.join(sorted(nodes))}; the learner is on {result.get('node_ip')}.")
+        places = (
+            sorted(name.removeprefix("sampled_at_") for name in result if name.startswith("sampled_at_")),
+            result[NODE_IP],
+        )
+        if places != self._places:
+            self._places = places
+            self._say(f"Runners sample on {', '.join(places[0])}; the learner is on {places[1]}.")
         if "line" in result:
             self._say(result["line"])
 
