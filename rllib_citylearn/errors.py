@@ -57,3 +57,9 @@ class UnsupportedError(EngineError):
 
 class EnvironmentCheckError(UserError):
     """An environment that breaks what learners and evaluations rely on; the message lists everything that was found."""
+
+
+def said_by(error: Exception) -> str:
+    """The sentence of an error of ours, also of one that Ray wraps because another process raised it."""
+    cause = getattr(error, "cause", None)
+    return str(cause if isinstance(cause, UserError) else error)

@@ -14,7 +14,7 @@ from rllib_citylearn.algorithm.resuming import BEST, BEST_HELD_OUT, LAST, PROGRE
 from rllib_citylearn.algorithm.rounds import Rounds
 from rllib_citylearn.algorithm.session import ray_session, stop_signal
 from rllib_citylearn.algorithm.stopping import next_save
-from rllib_citylearn.errors import TrainingError
+from rllib_citylearn.errors import TrainingError, said_by
 from rllib_citylearn.export.checkpoint import save_checkpoint
 
 if TYPE_CHECKING:
@@ -204,8 +204,7 @@ class _Training:
         Raises:
             TrainingError: nothing was saved before.
         """
-        cause = getattr(error, "cause", None)  # Ray wraps what was raised in another process
-        sentence = str(cause if isinstance(cause, TrainingError) else error)
+        sentence = said_by(error)
         if not self.saved:
             raise TrainingError(f"{sentence} Nothing had been saved yet; start the run anew.") from error
         fault = f"{sentence} {self._advice(' and a preset with lower learning rates', ' with lower learning rates')}"

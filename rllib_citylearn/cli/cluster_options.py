@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from rllib_citylearn.errors import ConfigError
+
+STORAGE = "storage"
+"""Key of a description: where checkpoints are."""
+
+IN_ITS_FOLDER = "."
+"""Its value where they are in the folder of the run or search, wherever that is moved to."""
 
 
 def add_cluster_options(parser: argparse.ArgumentParser) -> None:
@@ -31,13 +38,29 @@ def add_cluster_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def storage_of(args: argparse.Namespace, folder: Path) -> str:
-    """Absolute path, or URI, of the folder for checkpoints of what is called like ``folder``."""
-    if args.storage is None:
-        return str(folder.resolve())
-    from rllib_citylearn.cluster.storage import storage_uri
+def storage_of(args: argparse.Namespace, folder: Path, file: str) -> str | None:
+    """Absolute path, or URI, of the folder for checkpoints; None where nobody asked for another than ``folder``.
 
-    return f"{storage_uri(args.storage).rstrip('/')}/{folder.name}"
+    Args:
+        args: with ``storage``.
+        folder: of a run or a search, which may have been begun.
+        file: name of its description, which says where its storage is.
+
+    Raises:
+        ConfigError: it has been begun with another storage, or this machine can't write there.
+    """
+    from rllib_citylearn.cluster import stored
+    from rllib_citylearn.cluster.storage import check_storage, storage_uri
+
+    asked = None if args.storage is None else stored.join(storage_uri(args.storage), folder.resolve().name)
+    known = json.loads((folder / file).read_text()).get(STORAGE) if (folder / file).is_file() else None
+    known = str(folder.resolve()) if known == IN_ITS_FOLDER else known
+    if asked is not None and known is not None and asked != known:
+        raise ConfigError(f"--storage would be {asked}, but {folder} keeps its checkpoints in {known}; leave it out.")
+    storage = asked if known is None else known
+    if storage is not None:
+        check_storage(storage)
+    return storage
 
 
 def recalled(args: argparse.Namespace, file: str) -> Path | None:
@@ -50,7 +73,7 @@ def recalled(args: argparse.Namespace, file: str) -> Path | None:
         file: name of the description.
 
     Raises:
-        ConfigError: without a name nobody knows what to go on with.
+        ConfigError: without a name nobody knows what to go on with; or the storage can't be used.
     """
     from rllib_citylearn.cluster import stored
     from rllib_citylearn.files import write_bytes
@@ -61,14 +84,40 @@ def recalled(args: argparse.Namespace, file: str) -> Path | None:
         raise ConfigError("--continue goes on with what has the same name; give --name.")
     folder: Path = args.runs / args.name
     if not (folder / file).is_file():
-        content = None if args.storage is None else stored.read(f"{storage_of(args, folder)}/{file}")
+        storage = storage_of(args, folder, file)
+        content = None if storage is None else stored.read(stored.join(storage, file))
         if content is None:
             return None
         write_bytes(folder / file, content)
     return folder
 
 
-def publish(folder: Path, storage: str, names: Sequence[str]) -> None:
+def new_folder(args: argparse.Namespace, name: str, file: str) -> Path:
+    """The folder of a run or a search that begins, which is made later.
+
+    Args:
+        args: with ``go_on``, ``name``, ``runs`` and ``storage``.
+        name: what it is called if ``args.name`` is not given.
+        file: name of the description.
+
+    Raises:
+        ConfigError: there is something of that name, here or in the storage.
+    """
+    from rllib_citylearn.cluster import stored
+
+    folder: Path = args.runs / (args.name or f"{name}-{datetime.now(UTC):%Y%m%d-%H%M%S}")
+    # What failed before it began has left a folder without a description, if any.
+    if folder.exists() and not (args.go_on and not (folder / file).exists()):
+        raise ConfigError(
+            f"There is something at {folder} already; give another --name, or go on with it by --resume {folder}."
+        )
+    storage = storage_of(args, folder, file)
+    if storage is not None and stored.read(stored.join(storage, file)) is not None:
+        raise ConfigError(f"There is something at {storage} already; give another --name, or go on with it by --continue.")
+    return folder
+
+
+def publish(folder: Path, storage: str | None, names: Sequence[str]) -> None:
     """Copy what came of a run or a search to its storage, if that is elsewhere.
 
     Args:
@@ -78,15 +127,25 @@ def publish(folder: Path, storage: str, names: Sequence[str]) -> None:
     """
     from rllib_citylearn.cluster import stored
 
-    if storage != str(folder.resolve()):
-        stored.upload([folder / name for name in names if (folder / name).exists()], storage)
+    if storage not in (None, str(folder.resolve())):
+        stored.upload([folder / name for name in names if (folder / name).exists()], str(storage))
 
 
-def keep(description: dict[str, Any], file: str, folder: Path, storage: str) -> None:
-    """Write a description to the folder on this machine, and to the storage if that is elsewhere."""
+def keep(description: Mapping[str, Any], file: str, folder: Path, storage: str) -> None:
+    """Make the folder, and write a description to it, and to the storage if that is elsewhere.
+
+    Args:
+        description: JSON-ready.
+        file: its name.
+        folder: on this machine.
+        storage: absolute path, or URI.
+    """
     from rllib_citylearn.cluster import stored
     from rllib_citylearn.files import write_json
 
-    write_json(folder / file, description)
-    if storage != str(folder.resolve()):
-        stored.write(f"{storage}/{file}", (json.dumps(description, indent=2) + "\n").encode())
+    elsewhere = storage != str(folder.resolve())
+    described = {**description, STORAGE: storage if elsewhere else IN_ITS_FOLDER}
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / file, described)
+    if elsewhere:
+        stored.write(stored.join(storage, file), (json.dumps(described, indent=2) + "\n").encode())

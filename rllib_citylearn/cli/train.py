@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,17 +73,18 @@ def run(args: argparse.Namespace) -> int:
     quiet_core()  # before anything imports Ray
     from rllib_citylearn.algorithm.at_hand import sources_of, with_folders
     from rllib_citylearn.algorithm.data_check import check_data
-    from rllib_citylearn.algorithm.resuming import BEST, require_community
-    from rllib_citylearn.cli.cluster_options import publish, storage_of
+    from rllib_citylearn.algorithm.resuming import BEST, RUN, require_community
+    from rllib_citylearn.cli.cluster_options import new_folder, publish, storage_of
     from rllib_citylearn.cli.train_report import report_run
     from rllib_citylearn.versions import installed_versions
 
     quiet()
     begun = _begun(args)
-    stopped = None if begun is None else _stopped(args, begun)
+    storage = None if begun is None else storage_of(args, begun, RUN)
+    stopped = None if begun is None else _stopped(args, begun, storage)
     preset = _preset(args, stopped)
-    folder = begun or _new_folder(args, preset)
-    storage = storage_of(args, folder)
+    folder = begun or new_folder(args, preset.name, RUN)
+    storage = storage_of(args, folder, RUN)
     sources = sources_of(preset.environment, _say)
     source = sources[0]
     local = replace(preset, environment=with_folders(preset.environment, [str(one.folder) for one in sources]))
@@ -106,7 +105,6 @@ def run(args: argparse.Namespace) -> int:
         require_community(stopped, table)
         if stopped.description["data"]["sha256"] != source.sha256:
             _say("Warning: the data differ from those that the run was started with; the replay holds hours of those, too.")
-    folder.mkdir(parents=True, exist_ok=begun is not None)
     result = _train(args, preset, local, sources, folder, storage, description, stopped)
     _say(f"Training ended {result.ended}.")
     if result.interrupted:
@@ -127,7 +125,7 @@ def _train(
     local: Preset,
     sources: Sequence[DatasetSource],
     folder: Path,
-    storage: str,
+    storage: str | None,
     description: Mapping[str, Any],
     stopped: Stopped | None,
 ) -> TrainingResult:
@@ -137,33 +135,29 @@ def _train(
     from rllib_citylearn.algorithm.training import TrainingResult, train
     from rllib_citylearn.cli.cluster_options import keep
     from rllib_citylearn.cluster.connection import cluster_address
+    from rllib_citylearn.files import write_json
 
     reached = "" if stopped is None else limit_reached(preset.stop, stopped.progress)
     if stopped is not None and reached:  # only by --continue: what is missing is the report
         return TrainingResult(folder, stopped.progress, reached, interrupted=False)
     address = cluster_address(args.address)
-    if address is None and args.storage is None:
-        keep({**description}, RUN, folder, str(folder.resolve()))
+    if address is None and storage is None:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / RUN, description)
         return train(local, folder, description, _say, stopped=stopped)
     from rllib_citylearn.tuning.machines import machines
-    from rllib_citylearn.tuning.one_run import hand_over, on_cluster, train_as_trial
+    from rllib_citylearn.tuning.one_run import on_cluster, start_of, train_as_trial
     from rllib_citylearn.tuning.resources import bundles, total
     from rllib_citylearn.tuning.trial import Given
 
+    storage = storage or str(folder.resolve())
     cpus = int(total(bundles(preset))["CPU"])
     with machines(address, [source.folder for source in sources], storage, cpus, _say) as there:
-        keep({**description, "storage": storage}, RUN, folder, storage)
+        keep(description, RUN, folder, storage)
         placed = on_cluster(preset, there.gpus)
-        start = None if stopped is None else hand_over(stopped, storage)
+        start = None if stopped is None else start_of(stopped, storage)
         given = Given(placed.to_dict(), there.folders, description, start)
-        return train_as_trial(placed, folder, storage, given, _say, resume=args.go_on or stopped is not None)
-
-
-def _new_folder(args: argparse.Namespace, preset: Preset) -> Path:
-    folder: Path = args.runs / (args.name or f"{preset.name}-{datetime.now(UTC):%Y%m%d-%H%M%S}")
-    if folder.exists():
-        raise ConfigError(f"There is a run at {folder} already; give another --name, or go on with it by --resume {folder}.")
-    return folder
+        return train_as_trial(placed, folder, storage, given, _say)
 
 
 def _begun(args: argparse.Namespace) -> Path | None:
@@ -184,25 +178,17 @@ def _begun(args: argparse.Namespace) -> Path | None:
     return Path(args.resume)
 
 
-def _stopped(args: argparse.Namespace, folder: Path) -> Stopped | None:
+def _stopped(args: argparse.Namespace, folder: Path, storage: str | None) -> Stopped | None:
     """Where the run in a folder stands; None where it was ended before its first checkpoint, and may begin anew."""
-    from rllib_citylearn.algorithm.resuming import LAST, RUN, read_stopped
+    from rllib_citylearn.algorithm.resuming import LAST, read_stopped
 
-    if (folder / RUN).is_file():
-        args.storage = args.storage or _parent(json.loads((folder / RUN).read_text()).get("storage"))
-    if args.storage is not None:
-        from rllib_citylearn.cli.cluster_options import storage_of
+    if storage is not None:
         from rllib_citylearn.tuning.one_run import fetch_last
 
-        fetch_last(storage_of(args, folder), folder)
+        fetch_last(storage, folder)
     if args.go_on and not (folder / LAST).is_dir():
         return None
     return read_stopped(folder)
-
-
-def _parent(storage: str | None) -> str | None:
-    """What ``--storage`` was when a run was begun."""
-    return None if storage is None else storage.rpartition("/")[0]
 
 
 def _preset(args: argparse.Namespace, stopped: Stopped | None) -> Preset:

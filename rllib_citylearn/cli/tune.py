@@ -6,7 +6,6 @@ import argparse
 import json
 import shlex
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,11 +68,13 @@ def run(args: argparse.Namespace) -> int:
     quiet_core()  # before anything imports Ray
     from rllib_citylearn.algorithm.at_hand import sources_of, with_folders
     from rllib_citylearn.algorithm.data_check import check_data
-    from rllib_citylearn.cli.cluster_options import keep, publish, recalled, storage_of
+    from rllib_citylearn.algorithm.training import CHECKPOINT_EVERY_S
+    from rllib_citylearn.cli.cluster_options import keep, new_folder, publish, recalled, storage_of
     from rllib_citylearn.cli.json_output import write_result
     from rllib_citylearn.cluster.connection import cluster_address
     from rllib_citylearn.files import write_json
     from rllib_citylearn.tuning.machines import machines
+    from rllib_citylearn.tuning.running import begun as trials_begun
     from rllib_citylearn.tuning.running import run_search
     from rllib_citylearn.tuning.trackers import loggers
     from rllib_citylearn.tuning.trial import Given
@@ -83,7 +84,9 @@ def run(args: argparse.Namespace) -> int:
     begun = args.resume if args.resume is not None else recalled(args, SEARCH)
     search = _search(args) if begun is None else _begun(args, begun)
     loggers(search.config)  # says now whether a tracker's package is missing
-    folder = begun or _new_folder(args, search)
+    folder = begun or new_folder(args, search.config.name, SEARCH)
+    elsewhere = storage_of(args, folder, SEARCH)
+    storage = elsewhere or str(folder.resolve())
     sources = sources_of(search.base.environment, _say)
     folders = tuple(str(source.folder) for source in sources)
     local = replace(search.base, environment=with_folders(search.base.environment, folders))
@@ -91,12 +94,12 @@ def run(args: argparse.Namespace) -> int:
     check_data(local, _say)
     command, data = _command(args), sources[0].describe()
     description = {"name": search.base.name, "command": command, "data": data, "versions": installed_versions()}
-    folder.mkdir(parents=True, exist_ok=begun is not None)
-    storage = storage_of(args, folder)
     with machines(cluster_address(args.address), [source.folder for source in sources], storage, _cores(), _say) as there:
-        keep({**search.to_dict(), **description, "storage": storage}, SEARCH, folder, storage)
-        given = Given(search.base.to_dict(), there.folders, description)
-        outcome = run_search(search, storage, given, _say, resume=begun is not None)
+        keep({**search.to_dict(), **description}, SEARCH, folder, storage)
+        often = CHECKPOINT_EVERY_S if search.config.scheduler.name == "pbt" else 0.0
+        given = Given(search.base.to_dict(), there.folders, description, save_every_s=often)
+        resume = begun is not None and trials_begun(storage)
+        outcome = run_search(search, storage, given, _say, resume=resume)
     result = _report(outcome, search, folder)
     if outcome.interrupted:
         print(f"\nGo on with the search by: rllib-citylearn tune --resume {shlex.quote(str(folder))}")
@@ -104,7 +107,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     judged = _judge(outcome, search, folder, folders, data, command)
     write_json(folder / "results.json", {**result, "judged": judged})
-    publish(folder, storage, (*_RESULTS, "results.json"))
+    publish(folder, elsewhere, (*_RESULTS, "results.json"))
     write_result(args.json, {**result, "judged": judged})
     return 0 if outcome.best is not None else 1
 
@@ -125,9 +128,9 @@ def _begun(args: argparse.Namespace, folder: Path) -> Search:
     file = folder / SEARCH
     if not file.is_file():
         raise CheckpointError(f"There is no search at {folder}; give the folder of one, which holds {SEARCH}.")
-    description = json.loads(file.read_text())
-    args.storage = args.storage or description["storage"].rpartition("/")[0]
-    return Search.from_dict(description)
+    if args.go_on:
+        _say(f"The search {folder} goes on as it was begun, whatever its file or the options say by now.")
+    return Search.from_dict(json.loads(file.read_text()))
 
 
 def _search(args: argparse.Namespace) -> Search:
@@ -156,13 +159,6 @@ def _search(args: argparse.Namespace) -> Search:
         config = replace(config, scheduler=scheduler)
     fixed |= dict(setting(text) for text in args.set)
     return Search.of(replace(config, fixed=fixed), search.preset)
-
-
-def _new_folder(args: argparse.Namespace, search: Search) -> Path:
-    folder: Path = args.runs / (args.name or f"{search.config.name}-{datetime.now(UTC):%Y%m%d-%H%M%S}")
-    if folder.exists():
-        raise ConfigError(f"There is something at {folder} already; give another --name, or go on by --resume {folder}.")
-    return folder
 
 
 def _report(outcome: Outcome, search: Search, folder: Path) -> dict[str, Any]:
@@ -200,7 +196,7 @@ def _judge(
 
     if outcome.best is not None:
         print("Judging the best trial's policy and the preset's by CityLearn's evaluate() ...", flush=True)
-    local = replace(search.preset, environment=with_folders(search.base.environment, folders))
+    local = replace(search.base, environment=with_folders(search.base.environment, folders))
     verdict, evaluations = judge(outcome, search, local, folder, data, command)
     if evaluations:
         print(kpi_table(evaluations))

@@ -9,6 +9,12 @@ from typing import Any
 from rllib_citylearn.files import new_directory, write_bytes
 
 
+def join(place: str, *names: str) -> str:
+    """A place in a folder; what an address says after its ``?``, such as an endpoint, stays at its end."""
+    base, question, query = place.partition("?") if "://" in place else (place, "", "")
+    return "/".join([base.rstrip("/"), *names]) + question + query
+
+
 def _opened(place: str) -> tuple[Any, str]:
     """File system and path of an absolute path or a URI, as Ray Tune takes them."""
     from ray.train._internal.storage import get_fs_and_path
@@ -68,6 +74,15 @@ def fetch(place: str, names: Iterable[str], folder: Path) -> None:
             (folder / name).mkdir()
         if found != pyarrow.fs.FileType.NotFound:
             pyarrow.fs.copy_files(f"{path}/{name}", str(folder / name), source_filesystem=system)
+
+
+def remove(place: str) -> None:
+    """Remove a folder, if it is there."""
+    import pyarrow.fs
+
+    system, path = _opened(place)
+    if system.get_file_info(path).type == pyarrow.fs.FileType.Directory:
+        system.delete_dir(path)
 
 
 def upload(paths: Iterable[Path], place: str) -> None:

@@ -1,4 +1,4 @@
-"""Ray Tune as every run here uses it: begun or gone on with, ended in order by signals, silent."""
+"""Ray Tune as every run here uses it: ended in order by signals, silent."""
 
 from __future__ import annotations
 
@@ -11,57 +11,54 @@ from typing import Any
 
 from ray import tune
 
-TRIALS = "trials"
-"""Name of Tune's own folder in that of a run or a search."""
+_received: list[int] = []
+"""Signals that came since Tune was started; here, because Tune keeps copies of its callbacks."""
 
-_FINISHED = tune.ResumeConfig(
-    finished=tune.ResumeConfig.ResumeType.RESUME,
-    unfinished=tune.ResumeConfig.ResumeType.RESUME,
-    errored=tune.ResumeConfig.ResumeType.RESUME,
-)
+_running: set[str] = set()
+"""Ids of the trials that had not ended when Tune looked last."""
 
 
-def tuner_of(storage: str, trainable: Any, begin: Callable[[], tune.Tuner], *, resume: bool, finished: bool) -> tune.Tuner:
-    """A new tuner, or that of an earlier run.
+class Heed(tune.Callback):
+    """Ends Tune for signals that came before it listened, and remembers what they interrupt."""
 
-    Args:
-        storage: absolute path, or URI, of the run's folder.
-        trainable: what trials run.
-        begin: makes the new one.
-        resume: go on with the one in ``storage``, if there is any.
-        finished: go on with trials that have ended, too.
-    """
-    path = f"{storage.rstrip('/')}/{TRIALS}"
-    if not resume or not tune.Tuner.can_restore(path):
-        return begin()
-    if finished:
-        return tune.Tuner.restore(path, trainable=trainable, _resume_config=_FINISHED)
-    return tune.Tuner.restore(path, trainable=trainable, resume_unfinished=True, resume_errored=True)
+    def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        """Tune's hook."""
+        _running.clear()
+        _running.update(trial.trial_id for trial in trials if not trial.is_finished())
+        if _received:
+            signal.raise_signal(signal.SIGUSR1)
 
 
-def fit(make: Callable[[], tune.Tuner]) -> tuple[list[Any], dict[str, list[dict[str, Any]]], bool]:
+def fit(make: Callable[[], tune.Tuner]) -> tuple[list[Any], dict[str, list[dict[str, Any]]], bool, set[str]]:
     """Run a tuner until its trials have ended, or SIGINT or SIGTERM asks for an end; a second signal ends at once.
 
     Args:
-        make: makes the tuner.
+        make: makes the tuner, with ``Heed`` among its callbacks.
 
     Returns:
-        Tune's trials, what each reported by its id, and whether a signal ended them.
+        Tune's trials, what each reported by its id, whether a signal ended them, and the ids of those it interrupted.
     """
-    with _settings(), _stop_signals() as asked:
+    with _settings(), _stop_signals():
         analysis = make().fit()._experiment_analysis
         trials = list(analysis.trials) if analysis is not None else []
         frames = analysis.trial_dataframes if trials else {}
         reported = {
             trial.trial_id: frames[trial.path].to_dict("records") for trial in trials if trial.path and trial.path in frames
         }
-        return trials, reported, asked()
+        return trials, reported, bool(_received), set(_running) if _received else set()
 
 
 @contextmanager
 def _settings() -> Iterator[None]:
     """Tune with the loggers that it is given, a state that is saved soon after it changed, and no words of its own."""
-    wanted = {"TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1", "TUNE_GLOBAL_CHECKPOINT_S": "5", "RAY_AIR_NEW_OUTPUT": "0"}
+    wanted = {
+        "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+        "TUNE_DISABLE_SIGINT_HANDLER": "1",
+        # What a trial that could not begin reports has no metrics.
+        "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+        "TUNE_GLOBAL_CHECKPOINT_S": "5",
+        "RAY_AIR_NEW_OUTPUT": "0",
+    }
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
@@ -76,22 +73,20 @@ def _settings() -> Iterator[None]:
 
 
 @contextmanager
-def _stop_signals() -> Iterator[Callable[[], bool]]:
-    """SIGTERM ends a search as SIGINT does; a second signal ends at once."""
-    received: list[int] = []
+def _stop_signals() -> Iterator[None]:
+    """SIGTERM ends Tune as SIGINT does; a second signal ends at once."""
+    _received.clear()
 
     def note(number: int, frame: Any) -> None:
-        if received:
+        if _received:
             raise KeyboardInterrupt
-        received.append(number)
+        _received.append(number)
         signal.raise_signal(signal.SIGUSR1)  # to which Tune listens while it runs
 
     previous = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     previous[signal.SIGUSR1] = signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-    os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"
     try:
-        yield lambda: bool(received)
+        yield
     finally:
-        del os.environ["TUNE_DISABLE_SIGINT_HANDLER"]
         for number, handler in previous.items():
             signal.signal(number, handler)

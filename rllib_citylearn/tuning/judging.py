@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rllib_citylearn.algorithm.preset import Preset
-from rllib_citylearn.algorithm.resuming import BEST, LAST
+from rllib_citylearn.algorithm.resuming import BEST, BEST_HELD_OUT, LAST
 from rllib_citylearn.evaluation.evaluation import Evaluation
 from rllib_citylearn.tuning.outcome import Outcome, TrialRow
 from rllib_citylearn.tuning.search import Search
@@ -25,10 +25,12 @@ class Verdict:
 
     Attributes:
         found, start: scores over the report's data; None where there is no such policy.
+        minutes: of training behind both.
     """
 
     found: float | None
     start: float | None
+    minutes: tuple[float, float] = (0.0, 0.0)
 
     @property
     def sentence(self) -> str:
@@ -37,14 +39,15 @@ class Verdict:
             return "No trial has left a policy."
         if self.start is None:
             return f"The best trial's policy reaches a score of {self.found:.4f}; no trial had the preset's own values."
-        both = f"{self.found:.4f} against {self.start:.4f}"
+        found, start = self.minutes
+        both = f"{self.found:.4f} after {found:.1f} minutes against {self.start:.4f} after {start:.1f}"
         if self.found == self.start:
             return f"No trial was better than the preset's own values ({self.start:.4f})."
         if self.found > self.start:
-            return f"The best trial does not beat the preset's own values, trained as long: {both}."
+            return f"The best trial does not beat the preset's own values: {both}."
         return (
-            f"The best trial beats the preset's own values, trained as long: {both}. Each is one seed; train both on "
-            "several before you believe it."
+            f"The best trial beats the preset's own values: {both}. Each is one seed; train both on several before you "
+            "believe it."
         )
 
 
@@ -72,7 +75,7 @@ def judge(
         if row is not None:
             fetch(row, folder / name)
             bundle = folder / name / "bundle"
-            export_checkpoint(_policy(folder / name), bundle, name=f"{search.config.name}-{name}")
+            export_checkpoint(_policy(folder / name, outcome.metric), bundle, name=f"{search.config.name}-{name}")
             made[name] = str(bundle)
     if not made:
         return Verdict(None, None), []
@@ -96,11 +99,15 @@ def judge(
     write_report(folder, Comparison.of(evaluations, note=note), command=command, data=data)
     scores = dict(zip(made, (evaluation.score.score for evaluation in evaluations), strict=False))
     found = scores.get(FOUND)
-    return Verdict(found, found if reference is best and reference is not None else scores.get(START)), evaluations
+    minutes = tuple(0.0 if row is None else row.metrics.get("minutes", 0.0) for row in (best, reference))
+    start = found if reference is best and reference is not None else scores.get(START)
+    return Verdict(found, start, (minutes[0], minutes[1])), evaluations
 
 
-def _policy(folder: Path) -> Path:
-    return folder / BEST if (folder / BEST).is_dir() else folder / LAST
+def _policy(folder: Path, metric: str) -> Path:
+    """The policy of a trial's checkpoint that the metric is about."""
+    wanted = {"best_held_out_score": BEST_HELD_OUT}.get(metric, BEST if metric.startswith("best_") else LAST)
+    return folder / wanted if (folder / wanted).is_dir() else folder / LAST
 
 
 def fetch(row: TrialRow, folder: Path) -> None:

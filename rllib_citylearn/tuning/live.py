@@ -8,6 +8,8 @@ from typing import Any
 
 from ray import tune
 
+from rllib_citylearn.tuning.outcome import cause_of
+
 _TABLE_EVERY_S = 30.0
 _MOST_ROWS = 12
 
@@ -45,7 +47,7 @@ class Live(tune.Callback):
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Tune's hook."""
-        self._say(f"    {trial.trial_id}: its process or machine was lost; it goes on from its last checkpoint.")
+        self._say(f"    {trial.trial_id}: lost ({cause_of(trial)}); it goes on from its last checkpoint, if it has one.")
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """Tune's hook."""

@@ -80,13 +80,14 @@ def _rank(row: TrialRow, metric: str) -> tuple[bool, float]:
     return (math.isnan(value), value)
 
 
-def row_of(trial: Any, metric: str, history: Sequence[Mapping[str, Any]]) -> TrialRow:
+def row_of(trial: Any, metric: str, history: Sequence[Mapping[str, Any]], *, interrupted: bool) -> TrialRow:
     """A row of Tune's trial.
 
     Args:
         trial: Tune's.
         metric: what trials are compared by.
         history: all that it reported, in time.
+        interrupted: whether a signal ended it.
     """
     last = trial.last_result or {}
     metrics = {name: float(last[name]) for name in (*METRICS, *COUNTS) if isinstance(last.get(name), int | float)}
@@ -96,7 +97,7 @@ def row_of(trial: Any, metric: str, history: Sequence[Mapping[str, Any]]) -> Tri
         status, why = "failed", cause_of(trial)
     elif last.get("fault"):
         status = "failed"
-    elif trial.status == "TERMINATED":
+    elif trial.status == "TERMINATED" and not interrupted:
         status = "ended" if why else "stopped early"
     else:
         status = "unfinished"

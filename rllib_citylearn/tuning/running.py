@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from ray import tune
 
-from rllib_citylearn.tuning.fitting import TRIALS, fit, tuner_of
+from rllib_citylearn.cluster import stored
+from rllib_citylearn.errors import CheckpointError
+from rllib_citylearn.tuning.fitting import Heed, fit
 from rllib_citylearn.tuning.live import Live
 from rllib_citylearn.tuning.outcome import Outcome, row_of
 from rllib_citylearn.tuning.resources import bundles, placement, room
@@ -14,6 +17,12 @@ from rllib_citylearn.tuning.schedulers import tune_config
 from rllib_citylearn.tuning.search import Search
 from rllib_citylearn.tuning.trackers import loggers
 from rllib_citylearn.tuning.trial import Given, TrainingTrial
+
+TRIALS = "trials"
+"""Name of Tune's own folder in that of a search."""
+
+_KEPT = (2, 4)
+"""Checkpoints of a trial in storage; of population based training, in which others copy them a while after choosing them."""
 
 
 def run_search(search: Search, storage: str, given: Given, say: Callable[[str], None], *, resume: bool) -> Outcome:
@@ -41,14 +50,35 @@ def run_search(search: Search, storage: str, given: Given, say: Callable[[str], 
                 name=TRIALS,
                 storage_path=storage,
                 failure_config=tune.FailureConfig(max_failures=search.config.max_failures),
-                checkpoint_config=tune.CheckpointConfig(num_to_keep=1, checkpoint_at_end=True),
-                callbacks=[*loggers(search.config), Live(search.config.metric, search.combinations, say)],
+                checkpoint_config=tune.CheckpointConfig(num_to_keep=_KEPT[search.config.scheduler.name == "pbt"]),
+                callbacks=[*loggers(search.config), Live(search.config.metric, search.combinations, say), Heed()],
                 verbose=0,
             ),
         )
 
     say(f"{search.combinations} trials, {min(at_once, search.combinations)} side by side.")
-    trials, reported, interrupted = fit(lambda: tuner_of(storage, trainable, begin, resume=resume, finished=False))
+    path = stored.join(storage, TRIALS)
+    trials, reported, interrupted, left = fit(lambda: _restored(path, trainable) if resume else begin())
     metric = search.config.metric
-    rows = [row_of(trial, metric, reported.get(trial.trial_id, [])) for trial in trials]
+    rows = [row_of(trial, metric, reported.get(trial.trial_id, []), interrupted=trial.trial_id in left) for trial in trials]
     return Outcome.of(rows, metric, search.start, interrupted=interrupted)
+
+
+def begun(storage: str) -> bool:
+    """Whether trials of a search were begun in its storage."""
+    return TRIALS in stored.folders(storage)
+
+
+def _restored(path: str, trainable: Any) -> tune.Tuner:
+    """The tuner of a search that was ended.
+
+    Raises:
+        CheckpointError: what it left of its state can't be read.
+    """
+    try:
+        return tune.Tuner.restore(path, trainable=trainable, resume_unfinished=True, resume_errored=True)
+    except (ValueError, OSError, RuntimeError) as error:
+        raise CheckpointError(
+            f"The state of the search in {path} can't be read ({error}): it was ended as it began, or as it was written. "
+            "Start a search with another --name; what trials reported stands in their result.json."
+        ) from error

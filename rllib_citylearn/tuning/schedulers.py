@@ -9,6 +9,23 @@ from ray import tune
 from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, PopulationBasedTraining, TrialScheduler
 
 from rllib_citylearn.tuning.search import Search
+from rllib_citylearn.tuning.space import Distribution
+
+
+class Within:
+    """Keeps the values of population based training, which multiplies them by 0.8 and 1.2, within the space."""
+
+    def __init__(self, space: Mapping[str, Distribution]) -> None:
+        self._space = dict(space)
+
+    def __call__(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Values with those beyond an end at that end."""
+        for key, distribution in self._space.items():
+            if distribution.is_range:
+                low, high = distribution.values
+                values[key] = min(max(values[key], low), high)
+        return values
+
 
 TIME = "minutes"
 """What schedulers count: the metric of that name."""
@@ -48,7 +65,11 @@ def scheduler(search: Search) -> Any:
         return PopulationBasedTraining(
             time_attr=TIME,
             perturbation_interval=config.grace_minutes,
-            hyperparam_mutations={key: distribution.domain() for key, distribution in search.space.items()},
+            hyperparam_mutations={
+                key: distribution.domain() if distribution.is_range else list(distribution.values)
+                for key, distribution in search.space.items()
+            },
+            custom_explore_fn=Within(search.space),
             quantile_fraction=0.25,
             log_config=False,
             require_attrs=True,

@@ -24,6 +24,10 @@ _OF_THE_RUN = ("name", "environment.dataset", "environment.communities", "report
 """What is the same in all trials: data, limits and whatever trials are compared by."""
 
 
+_LIMITING = ("runners", "stop", "validation")
+"""Sections that say how long a trial is, and with what."""
+
+
 @dataclass(frozen=True)
 class SchedulerConfig:
     """Which trials go on.
@@ -166,8 +170,9 @@ class Search:
         return _with("space", self.base, values)
 
     def best(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """What to train with these values: the preset without what was fixed for the search, as plain values."""
-        return {**with_values(self.preset.to_dict(), values), "name": f"{self.config.name}-best"}
+        """What to train with these values, as plain values: the preset without the limits of the search's trials."""
+        fixed = {key: value for key, value in self.config.fixed.items() if key.split(".")[0] not in _LIMITING}
+        return {**with_values(self.preset.to_dict(), {**fixed, **values}), "name": f"{self.config.name}-best"}
 
 
 def _mapping(path: Path) -> Mapping[str, Any]:
@@ -220,6 +225,11 @@ def _check_space(config: SearchConfig, base: Preset, space: Mapping[str, Distrib
             )
         if config.algorithm != "random":
             raise ConfigError(f"algorithm is {config.algorithm!r}, but scheduler pbt draws by itself; expected 'random'.")
+        if config.metric.startswith("best_"):
+            raise ConfigError(
+                f"metric is {config.metric!r}, but scheduler pbt copies what a trial has now, not what was best in it; give "
+                f"{config.metric.removeprefix('best_')!r}."
+            )
     if config.scheduler.name != "none" and config.scheduler.grace_minutes >= base.stop.minutes:
         raise ConfigError(
             f"scheduler.grace_minutes is {config.scheduler.grace_minutes:g}, but a trial has {base.stop.minutes:g} minutes "
@@ -231,6 +241,10 @@ def _check_space(config: SearchConfig, base: Preset, space: Mapping[str, Distrib
         )
     if config.metric in ("held_out_score", "best_held_out_score") and base.environment.held_out is None:
         raise ConfigError(f"metric is {config.metric!r}, but environment.held_out names no buildings.")
+    if config.metric in ("held_out_score", "best_held_out_score") and base.model.actors == "separate":
+        raise ConfigError(
+            f"metric is {config.metric!r}, but separate actors fit no held-out buildings; set model.actors: shared."
+        )
     own = {} if config.algorithm == "grid" else Search(config, base, base, space).start
     for key, value in own.items():
         if not space[key].holds(value):

@@ -23,12 +23,20 @@ from rllib_citylearn.algorithm.stopping import next_save
 from rllib_citylearn.algorithm.training import CHECKPOINT_EVERY_S, SAVING_SHARE
 from rllib_citylearn.cluster import stored
 from rllib_citylearn.dotted import with_values
-from rllib_citylearn.errors import TrainingError
+from rllib_citylearn.errors import TrainingError, UserError, said_by
 from rllib_citylearn.export.checkpoint import read_run, save_checkpoint, verify_checkpoint
 from rllib_citylearn.local_ray import quiet
 from rllib_citylearn.tuning.metrics import metrics_of
 
 TABLE = "progress.csv"
+
+SAMPLED_AT = "sampled_at_"
+"""Begins the names of metrics that say how many steps the runners of a machine have sampled, before its address."""
+
+_KPIS = "validated"
+"""Key of a checkpoint's ``run.json``: KPIs of the latest validation."""
+
+_TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -40,12 +48,14 @@ class Given:
         folders: where its data sets are, in the order of its communities; or what a cluster's nodes get them by.
         description: JSON-ready description of the run, for its checkpoints.
         start: absolute path, or URI, of the folder with the checkpoint to go on from; None begins anew.
+        save_every_s: seconds between checkpoints, or more where saving takes a large share of the time.
     """
 
     preset: Mapping[str, Any]
     folders: tuple[str, ...]
     description: Mapping[str, Any]
     start: str | None = None
+    save_every_s: float = CHECKPOINT_EVERY_S
 
 
 class TrainingTrial(tune.Trainable):
@@ -62,13 +72,21 @@ class TrainingTrial(tune.Trainable):
 
     def _build(self, config: Mapping[str, Any]) -> None:
         quiet()
+        self._algorithm: Any = None
+        self._refused = ""
+        self._kept = Path(self.logdir) / f"kept-{os.getpid()}"
+        shutil.rmtree(self._kept, ignore_errors=True)
+        self._kept.mkdir(parents=True)
+        try:
+            self._begin(config)
+        except UserError as error:  # which another try would meet again
+            self._refused = str(error)
+
+    def _begin(self, config: Mapping[str, Any]) -> None:
         given = self._given
         preset = Preset.from_dict(with_values(given.preset, config))
         self._description = {**given.description, "preset": preset.to_dict(), "seed": preset.seed}
         local = replace(preset, environment=with_folders(preset.environment, given.folders))
-        self._kept = Path(self.logdir) / f"kept-{os.getpid()}"
-        shutil.rmtree(self._kept, ignore_errors=True)
-        self._kept.mkdir(parents=True)
         self._algorithm = local.config().build_algo()
         self._rounds = Rounds(local, self._algorithm, print)
         self._saved, self._save_cost = time.monotonic(), 0.0
@@ -80,11 +98,13 @@ class TrainingTrial(tune.Trainable):
 
     def step(self) -> dict[str, Any]:
         """Rounds until there is something to tell or to save; the last time when a limit is reached."""
+        if self._refused:
+            return {"ended": self._refused, "fault": self._refused, "done": True}
         rounds = self._rounds
         try:
             ended = self._until_due() if not rounds.limit else rounds.limit
-        except TrainingError as error:
-            return metrics_of(rounds) | {"ended": str(error), "fault": str(error), "done": True}
+        except UserError as error:  # nothing is saved any more: the checkpoint before it is the last good one
+            return metrics_of(rounds) | {"ended": said_by(error), "fault": said_by(error), "done": True}
         told = {"line": progress_line(rounds.share_done, rounds.progress, rounds.result)} if rounds.result else {}
         return (
             metrics_of(rounds)
@@ -93,14 +113,14 @@ class TrainingTrial(tune.Trainable):
             | {
                 "ended": ended,
                 "done": bool(ended),
-                SHOULD_CHECKPOINT: self._save_is_due(),
+                SHOULD_CHECKPOINT: bool(ended) or self._save_is_due(),
             }
         )
 
     def _until_due(self) -> str:
         rounds = self._rounds
-        if not rounds.progress.validations:
-            self._validate()
+        if rounds.preset.validation.starts:
+            self._validate_first()
         while True:
             rounds.round()
             ended = rounds.limit
@@ -112,26 +132,38 @@ class TrainingTrial(tune.Trainable):
             if ended or due or self._save_is_due():
                 return ended
 
+    def _validate_first(self) -> None:
+        for _ in range(_TRIES):
+            if self._rounds.progress.validations:
+                return
+            self._validate()
+        raise TrainingError(f"A validation runner was lost in each of {_TRIES} validations; look at the machines' memory.")
+
     def _save_is_due(self) -> bool:
-        return time.monotonic() - self._saved >= next_save(self._save_cost, CHECKPOINT_EVERY_S, SAVING_SHARE)
+        return time.monotonic() - self._saved >= next_save(self._save_cost, self._given.save_every_s, SAVING_SHARE)
 
     def _validate(self) -> None:
         before = self._rounds.progress
         self._rounds.validate()
-        now = self._rounds.progress
-        for name, old, new in ((BEST, before.best, now.best), (BEST_HELD_OUT, before.best_held_out, now.best_held_out)):
-            if old is not new:
+        for name, attribute in ((BEST, "best"), (BEST_HELD_OUT, "best_held_out")):
+            kept = getattr(before, attribute)
+            if getattr(self._rounds.progress, attribute) is kept:
+                continue
+            try:
                 save_checkpoint(self._algorithm, self._kept / name, self._described(), replay=False)
+            except OSError as error:
+                print(f"{self._kept / name} could not be written ({error}).")
+                self._rounds.progress = replace(self._rounds.progress, **{attribute: kept})
 
     def _described(self) -> dict[str, Any]:
-        return {**self._description, PROGRESS: self._rounds.progress.to_dict()}
+        return {**self._description, PROGRESS: self._rounds.progress.to_dict(), _KPIS: dict(self._rounds.kpis)}
 
     def _sampled(self) -> dict[str, Any]:
         """Steps that the runners of each machine have sampled since these runners started, by its address."""
         group = self._algorithm.env_runner_group
         counts: dict[str, Any] = {}
         for address, steps in group.foreach_env_runner(_sampled, local_env_runner=not group.num_remote_env_runners()):
-            counts[f"sampled_at_{address}"] = counts.get(f"sampled_at_{address}", 0) + steps
+            counts[f"{SAMPLED_AT}{address}"] = counts.get(f"{SAMPLED_AT}{address}", 0) + steps
         return counts
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
@@ -149,7 +181,11 @@ class TrainingTrial(tune.Trainable):
         """Tune's hook; also of trials that go on from another's checkpoint."""
         folder = Path(checkpoint_dir)
         verify_checkpoint(folder / LAST)
-        self._rounds.go_on(folder / LAST, Progress.from_dict(read_run(folder / LAST)[PROGRESS]))
+        if self._refused:
+            return
+        run = read_run(folder / LAST)
+        self._rounds.go_on(folder / LAST, Progress.from_dict(run[PROGRESS]))
+        self._rounds.kpis = run.get(_KPIS, {})
         for name in (BEST, BEST_HELD_OUT):
             shutil.rmtree(self._kept / name, ignore_errors=True)
             if (folder / name).is_dir():
@@ -164,8 +200,9 @@ class TrainingTrial(tune.Trainable):
 
     def cleanup(self) -> None:
         """Tune's hook: end runners and learners."""
-        self._rounds.close()
-        self._algorithm.stop()
+        if self._algorithm is not None:
+            self._rounds.close()
+            self._algorithm.stop()
         shutil.rmtree(self._kept, ignore_errors=True)
 
 

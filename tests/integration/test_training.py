@@ -92,7 +92,7 @@ def test_what_turns_nan_stops_the_run_and_names_the_last_good_checkpoint(
 ) -> None:
     request.getfixturevalue(plant)
     monkeypatch.setattr(training, "CHECKPOINT_EVERY_S", 0.0)
-    monkeypatch.setattr(training, "_SAVING_SHARE", 0.99)
+    monkeypatch.setattr(training, "SAVING_SHARE", 0.99)
     result = train(Preset.from_dict(values), tmp_path / "run", {"name": "tiny"}, lambda line: None)
     assert result.fault is not None
     assert word in result.fault
