@@ -14,8 +14,8 @@ from rllib_citylearn.errors import ConfigError
 RUNNERS = (0, 1, 2, 4, 8)
 
 _MOST = 4096
-_RUNNER_BYTES = 350 * 2**20
-"""Memory of a runner's process with a small community; Python, torch and Ray take most of it."""
+_RUNNER_BYTES = 600 * 2**20
+"""Memory that a runner of a small community takes for itself; torch, Ray and compiled code are most of it."""
 
 
 @dataclass(frozen=True)
