@@ -29,6 +29,7 @@ class ScalingCase:
 
     Attributes:
         runners: processes that sample; with 0 the driver plays itself, and nothing travels.
+        runner_nodes: nodes that they are on.
         env_steps_per_s: sampled and written into the replay while nobody learns, by all runners together.
         train_env_steps_per_s: of training as a whole, with the updates that the preset wants for them.
         updates_per_s: gradient steps, of training as a whole.
@@ -45,6 +46,7 @@ class ScalingCase:
     """
 
     runners: int
+    runner_nodes: int
     env_steps_per_s: float
     train_env_steps_per_s: float
     updates_per_s: float
@@ -76,12 +78,13 @@ def measure_case(preset: Preset, seconds: float, threads: int) -> ScalingCase:
         try:
             samples = _samples(preset)
             sampling = _sampling(algorithm, meter, seconds, samples)
-            sent = _bytes_per_step(algorithm, samples)
+            sent, on_nodes = _sent(algorithm, samples)
             training = _training(algorithm, meter, seconds)
         finally:
             meter.close()
         return ScalingCase(
             runners=preset.runners.num_env_runners,
+            runner_nodes=on_nodes,
             bytes_per_step=sent,
             weight_bytes_per_round=_weight_bytes(algorithm) if preset.runners.num_env_runners else 0,
             **sampling,
@@ -92,9 +95,15 @@ def measure_case(preset: Preset, seconds: float, threads: int) -> ScalingCase:
 
 
 def _sampling(algorithm: CooperativeMADDPG, meter: CpuMeter, seconds: float, warm_up: int) -> dict[str, float]:
-    """Rounds of ``training_step`` less its learning, after some that compile and touch the replay's pages."""
+    """Rounds of ``training_step`` less its learning, after some that compile and, if there is time, fill the replay.
+
+    Rows that are written for the first time cost several times as much as later ones, for the pages that they take.
+    """
     receive, add = Stopwatch(_received), Stopwatch(algorithm.replay.add)
-    for _ in range(warm_up):
+    begun = time.perf_counter()
+    while receive.calls < warm_up or (
+        algorithm.replay.added < algorithm.replay.capacity and time.perf_counter() - begun < seconds
+    ):
         add(receive(algorithm))
     receive.reset()
     add.reset()
@@ -150,21 +159,29 @@ def _samples(preset: Preset) -> int:
     return min(_MOST_SAMPLES, math.ceil(preset.environment.episode_steps / preset.runners.rollout_fragment_length) + 1)
 
 
-def _bytes_per_step(algorithm: CooperativeMADDPG, samples: int) -> float:
-    """Of what runners return; they say it themselves, since arrays that have travelled may be packed otherwise."""
+def _sent(algorithm: CooperativeMADDPG, samples: int) -> tuple[float, int]:
+    """Bytes for an environment step that runners return, and from how many nodes.
+
+    They say it themselves, since arrays that have travelled may be packed otherwise.
+    """
     weigh = functools.partial(weighed, samples=samples)
     answers = algorithm.env_runner_group.foreach_env_runner(weigh, local_env_runner=False)
-    return sum(sent for _, sent in answers) / sum(steps for steps, _ in answers) if answers else 0.0
+    if not answers:
+        return 0.0, 0
+    steps, sent, nodes = zip(*answers, strict=True)
+    return sum(sent) / sum(steps), len(set(nodes))
 
 
-def weighed(runner: EnvRunner, samples: int) -> tuple[int, int]:
-    """Environment steps of so many samples of a runner, and the bytes that Ray would send for them."""
+def weighed(runner: EnvRunner, samples: int) -> tuple[int, int, str]:
+    """Environment steps of so many samples of a runner, the bytes that Ray would send for them, and the runner's node."""
+    import ray
+
     steps = sent = 0
     for _ in range(samples):
         fragments, metrics = runner.sample(), runner.get_metrics()
         steps += sum(fragment.env_steps() for fragment in fragments)
         sent += _serialised_bytes((fragments, metrics))
-    return steps, sent
+    return steps, sent, ray.get_runtime_context().get_node_id()
 
 
 def _weight_bytes(algorithm: CooperativeMADDPG) -> int:
