@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rllib_citylearn.cli import bench_scaling
 from rllib_citylearn.cli.json_output import write_result
 from rllib_citylearn.cli.serve import SHIPPED
 from rllib_citylearn.errors import ConfigError
@@ -74,6 +75,7 @@ def add_parser(subparsers: Any) -> None:
     serve.add_argument("--port", type=int, default=18431, help="the first of two free TCP ports (default: %(default)s)")
     _add_json(serve)
     serve.set_defaults(run=run_serve)
+    bench_scaling.add_parser(what, _add_json)
 
 
 def _add_options(parser: argparse.ArgumentParser, seconds: float) -> None:
