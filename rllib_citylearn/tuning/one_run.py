@@ -101,7 +101,7 @@ def train_as_trial(preset: Preset, folder: Path, storage: str, given: Given, say
     room(bundles(preset))
     trainable = tune.with_resources(tune.with_parameters(TrainingTrial, given=given), placement(preset))
     earlier = _starts(storage)
-    number = int(earlier[-1].removeprefix(_START)) + 1 if earlier else 0
+    this = f"{_START}{int(earlier[-1].removeprefix(_START)) + 1 if earlier else 0:03d}"
 
     def begin() -> tune.Tuner:
         return tune.Tuner(
@@ -109,7 +109,7 @@ def train_as_trial(preset: Preset, folder: Path, storage: str, given: Given, say
             param_space={},
             tune_config=tune.TuneConfig(trial_dirname_creator=_dirname),
             run_config=tune.RunConfig(
-                name=f"{_START}{number:03d}",
+                name=this,
                 storage_path=storage,
                 failure_config=tune.FailureConfig(max_failures=MOST_LOSSES),
                 checkpoint_config=tune.CheckpointConfig(num_to_keep=_KEPT),
@@ -120,11 +120,12 @@ def train_as_trial(preset: Preset, folder: Path, storage: str, given: Given, say
 
     (trial,), _, interrupted, _ = fit(begin)
     last = trial.last_result or {}
-    if fetch_last(storage, folder) is None:
+    newest = fetch_last(storage, folder)
+    if newest is None and not (folder / LAST).is_dir():
         why = last.get("fault") or (cause_of(trial) if trial.status == "ERROR" else "it was stopped before its first one")
         raise TrainingError(f"The run has left no checkpoint: {why}.")
     progress = read_stopped(folder).progress
-    for name in earlier:  # whose checkpoints are behind
+    for name in earlier if newest in _checkpoints_of(storage, this) else ():  # whose checkpoints are behind
         stored.remove(stored.join(storage, name))
     fault = last.get("fault") or (f"The run was given up: {cause_of(trial)}." if trial.status == "ERROR" else None)
     if fault is not None:
@@ -144,12 +145,13 @@ def _starts(storage: str) -> list[str]:
 
 def _checkpoints(storage: str) -> list[str]:
     """Places of a run's checkpoints in its storage, the newest first."""
-    found = []
-    for start in reversed(_starts(storage)):
-        run = stored.join(storage, start, "run")
-        names = [name for name in stored.folders(run) if name.startswith("checkpoint_")]
-        found += [stored.join(run, name) for name in reversed(names)]
-    return found
+    return [place for start in reversed(_starts(storage)) for place in _checkpoints_of(storage, start)]
+
+
+def _checkpoints_of(storage: str, start: str) -> list[str]:
+    run = stored.join(storage, start, "run")
+    names = [name for name in stored.folders(run) if name.startswith("checkpoint_")]
+    return [stored.join(run, name) for name in reversed(names)]
 
 
 def fetch_last(storage: str, folder: Path) -> str | None:
