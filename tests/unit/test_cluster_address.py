@@ -7,11 +7,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+import ray
 
 from rllib_citylearn.cli import main
 from rllib_citylearn.cluster.connection import cluster_address, cluster_session
 from rllib_citylearn.errors import ConfigError
 from rllib_citylearn.local_ray import prepare_environment
+
+
+@pytest.fixture
+def unconnected(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a command's process, whatever Ray other tests here have started."""
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
 
 
 @pytest.mark.parametrize(
@@ -81,17 +88,20 @@ def test_commands_that_join_no_cluster_keep_their_token_whatever_the_variable_sa
 
 
 @pytest.mark.parametrize("address", ["ray://head:10001", "http://head:8265"])
+@pytest.mark.usefixtures("unconnected")
 def test_protocols_are_refused(address: str) -> None:
     with pytest.raises(ConfigError, match=r"has a protocol.*`ray job submit"), cluster_session(address):
         pass
 
 
 @pytest.mark.parametrize("address", ["head", "head:", ":6379", "head:port", "head:0", "head:70000"])
+@pytest.mark.usefixtures("unconnected")
 def test_what_is_no_address_is_refused(address: str) -> None:
     with pytest.raises(ConfigError, match="is not one of a Ray cluster"), cluster_session(address):
         pass
 
 
+@pytest.mark.usefixtures("unconnected")
 def test_a_name_that_nobody_has_is_said() -> None:
     with (
         pytest.raises(ConfigError, match="No Ray cluster answers at no-such-host"),
