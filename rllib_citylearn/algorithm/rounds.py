@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rllib_citylearn.algorithm.held_out import HeldOutCommunity
 from rllib_citylearn.algorithm.preset import Preset
 from rllib_citylearn.algorithm.progress import Progress
+from rllib_citylearn.algorithm.resuming import BEST, BEST_HELD_OUT
 from rllib_citylearn.algorithm.stopping import limit_reached, share_done, validation_says_stop
 from rllib_citylearn.algorithm.validation import validate
 
@@ -99,6 +101,19 @@ class Rounds:
             self.kpis = kpis
             self.progress = self.progress.validated(kpis, held_out)
         self._validated = time.monotonic()
+
+    def validate_and_keep(self, keep: Callable[[str], bool]) -> None:
+        """Validate, and keep the policy if none was better; one that can't be kept is no best one.
+
+        Args:
+            keep: saves the policy under the name of a checkpoint (``BEST``, ``BEST_HELD_OUT``); whether that could be done.
+        """
+        before = self.progress
+        self.validate()
+        for name, attribute in ((BEST, "best"), (BEST_HELD_OUT, "best_held_out")):
+            kept = getattr(before, attribute)
+            if getattr(self.progress, attribute) is not kept and not keep(name):
+                self.progress = replace(self.progress, **{attribute: kept})
 
     def close(self) -> None:
         """Release the held-out buildings."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -136,7 +136,7 @@ class _Training:
         """Train, validate and save until the end."""
         try:
             if not self.progress.validations:
-                self._validate()
+                self.rounds.validate_and_keep(self._save)
             ended = self._loop(asked)
         except TrainingError as error:
             return self._failed(error)
@@ -163,7 +163,7 @@ class _Training:
                 ended = "because a signal asked for it"
                 self._save(LAST)  # who sends one may not wait for a validation
             if ended or self.rounds.validation_is_due:
-                self._validate()
+                self.rounds.validate_and_keep(self._save)
                 ended = ended or self.rounds.enough
             if time.monotonic() - last_saved >= next_save(self.save_cost, CHECKPOINT_EVERY_S, SAVING_SHARE):
                 self._save(LAST)
@@ -174,15 +174,6 @@ class _Training:
                 last_line = now
             if ended:
                 return ended
-
-    def _validate(self) -> None:
-        """Validate, and keep the policy if none was better; one that can't be kept is no best one."""
-        before = self.progress
-        self.rounds.validate()
-        for name, attribute in ((BEST, "best"), (BEST_HELD_OUT, "best_held_out")):
-            kept = getattr(before, attribute)
-            if getattr(self.progress, attribute) is not kept and not self._save(name):
-                self.rounds.progress = replace(self.progress, **{attribute: kept})
 
     def _save(self, name: str) -> bool:
         """Write a checkpoint; whether that could be done."""

@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
     stopped = None if begun is None else _stopped(args, begun, storage)
     preset = _preset(args, stopped)
     folder = begun or new_folder(args, preset.name, RUN)
-    storage = storage_of(args, folder, RUN)
+    storage = storage_of(args, folder, RUN) if begun is None else storage
     sources = sources_of(preset.environment, _say)
     source = sources[0]
     local = replace(preset, environment=with_folders(preset.environment, [str(one.folder) for one in sources]))

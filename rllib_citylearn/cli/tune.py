@@ -14,6 +14,7 @@ from rllib_citylearn.errors import CheckpointError, ConfigError
 from rllib_citylearn.local_ray import quiet, quiet_core
 
 if TYPE_CHECKING:
+    from rllib_citylearn.algorithm.preset import Preset
     from rllib_citylearn.tuning.outcome import Outcome
     from rllib_citylearn.tuning.search import Search
 
@@ -88,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
     elsewhere = storage_of(args, folder, SEARCH)
     storage = elsewhere or str(folder.resolve())
     sources = sources_of(search.base.environment, _say)
-    folders = tuple(str(source.folder) for source in sources)
+    folders = [str(source.folder) for source in sources]
     local = replace(search.base, environment=with_folders(search.base.environment, folders))
     _say(f"Data: {sources[0].name} ({sources[0].origin}, {sources[0].version}, sha256 {sources[0].sha256[:12]}...)")
     check_data(local, _say)
@@ -105,7 +106,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"\nGo on with the search by: rllib-citylearn tune --resume {shlex.quote(str(folder))}")
         write_result(args.json, {**result, "judged": None})
         return 0
-    judged = _judge(outcome, search, folder, folders, data, command)
+    judged = _judge(outcome, search, folder, local, data, command)
     write_json(folder / "results.json", {**result, "judged": judged})
     publish(folder, elsewhere, (*_RESULTS, "results.json"))
     write_result(args.json, {**result, "judged": judged})
@@ -188,15 +189,13 @@ def _report(outcome: Outcome, search: Search, folder: Path) -> dict[str, Any]:
 
 
 def _judge(
-    outcome: Outcome, search: Search, folder: Path, folders: tuple[str, ...], data: dict[str, Any], command: str
+    outcome: Outcome, search: Search, folder: Path, local: Preset, data: dict[str, Any], command: str
 ) -> dict[str, Any]:
-    from rllib_citylearn.algorithm.at_hand import with_folders
     from rllib_citylearn.evaluation import kpi_table
     from rllib_citylearn.tuning.judging import judge
 
     if outcome.best is not None:
         print("Judging the best trial's policy and the preset's by CityLearn's evaluate() ...", flush=True)
-    local = replace(search.base, environment=with_folders(search.base.environment, folders))
     verdict, evaluations = judge(outcome, search, local, folder, data, command)
     if evaluations:
         print(kpi_table(evaluations))

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from rllib_citylearn.cluster.everywhere import Node, live_nodes, on_each
+from rllib_citylearn.cluster.stored import opened
 from rllib_citylearn.errors import ConfigError
 
 _LIMIT_S = 20.0
@@ -91,7 +92,7 @@ def _ask_nodes(uri: str, probe: str, deadline: float) -> None:
 
 def _begin(uri: str, probe: str, created: list[str]) -> None:
     """Make the probe's folder with the driver's file; ``created`` gets the folders that were not there, deepest first."""
-    fs, path = _resolved(uri)
+    fs, path = opened(uri)
     place = PurePosixPath(path)
     created += [
         str(folder) for folder in (place, *place.parents) if str(folder) not in ("/", ".") and not _exists(fs, folder)
@@ -113,7 +114,7 @@ def _visit(uri: str, probe: str) -> str | None:
 
     deadline = time.monotonic() + _SEEN_WITHIN_S
     try:
-        fs, path = _resolved(uri)
+        fs, path = opened(uri)
         folder = PurePosixPath(path) / probe
         while not _exists(fs, folder / _DRIVER):
             if time.monotonic() > deadline:
@@ -124,14 +125,6 @@ def _visit(uri: str, probe: str) -> str | None:
     except Exception as error:  # noqa: BLE001  whatever it is, the place can't be used, and this says why
         return _said(error)
     return None
-
-
-def _resolved(uri: str) -> tuple[Any, str]:
-    """File system and path of a place, as Tune resolves it."""
-    from ray.train._internal.storage import get_fs_and_path
-
-    fs, path = get_fs_and_path(uri)
-    return fs, path
 
 
 def _exists(fs: Any, path: PurePosixPath) -> bool:
@@ -146,7 +139,7 @@ def _write(fs: Any, path: PurePosixPath) -> None:
 
 
 def _read(uri: str, probe: str, name: str) -> None:
-    fs, path = _resolved(uri)
+    fs, path = opened(uri)
     with fs.open_input_stream(str(PurePosixPath(path) / probe / name)) as file:
         if file.read() != b"\0" * _PROBE_BYTES:
             raise OSError("what was written there reads otherwise")
@@ -156,7 +149,7 @@ def _remove(uri: str, probe: str, created: list[str]) -> None:
     """Remove the probe's folder and the folders above it that were made for it, unless others use them by now."""
     from pyarrow.fs import FileSelector
 
-    fs, path = _resolved(uri)
+    fs, path = opened(uri)
     if _exists(fs, PurePosixPath(path) / probe):
         fs.delete_dir(str(PurePosixPath(path) / probe))
     for folder in created:

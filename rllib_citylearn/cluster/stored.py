@@ -15,7 +15,7 @@ def join(place: str, *names: str) -> str:
     return "/".join([base.rstrip("/"), *names]) + question + query
 
 
-def _opened(place: str) -> tuple[Any, str]:
+def opened(place: str) -> tuple[Any, str]:
     """File system and path of an absolute path or a URI, as Ray Tune takes them."""
     from ray.train._internal.storage import get_fs_and_path
 
@@ -27,7 +27,7 @@ def folders(place: str) -> list[str]:
     """Names of the folders in a folder; none where there is no such folder."""
     import pyarrow.fs
 
-    system, path = _opened(place)
+    system, path = opened(place)
     found = system.get_file_info(pyarrow.fs.FileSelector(path, allow_not_found=True))
     return sorted(entry.base_name for entry in found if entry.type == pyarrow.fs.FileType.Directory)
 
@@ -36,7 +36,7 @@ def read(place: str) -> bytes | None:
     """A file's content; None where there is none."""
     import pyarrow.fs
 
-    system, path = _opened(place)
+    system, path = opened(place)
     if system.get_file_info(path).type != pyarrow.fs.FileType.File:
         return None
     with system.open_input_stream(path) as stream:
@@ -46,7 +46,7 @@ def read(place: str) -> bytes | None:
 
 def write(place: str, content: bytes) -> None:
     """Write a file."""
-    system, path = _opened(place)
+    system, path = opened(place)
     if getattr(system, "type_name", "") == "local":
         write_bytes(Path(path), content)
         return
@@ -58,7 +58,7 @@ def download(place: str, folder: Path) -> None:
     """Copy a folder to ``folder``, which is replaced when all is there."""
     import pyarrow.fs
 
-    system, path = _opened(place)
+    system, path = opened(place)
     with new_directory(folder) as copy:
         pyarrow.fs.copy_files(path, str(copy), source_filesystem=system)
 
@@ -67,7 +67,7 @@ def fetch(place: str, names: Iterable[str], folder: Path) -> None:
     """Copy those of the named files and folders that are in ``place`` to ``folder``."""
     import pyarrow.fs
 
-    system, path = _opened(place)
+    system, path = opened(place)
     for name in names:
         found = system.get_file_info(f"{path}/{name}").type
         if found == pyarrow.fs.FileType.Directory:
@@ -80,7 +80,7 @@ def remove(place: str) -> None:
     """Remove a folder, if it is there."""
     import pyarrow.fs
 
-    system, path = _opened(place)
+    system, path = opened(place)
     if system.get_file_info(path).type == pyarrow.fs.FileType.Directory:
         system.delete_dir(path)
 
@@ -89,7 +89,7 @@ def upload(paths: Iterable[Path], place: str) -> None:
     """Copy files and folders into the folder ``place``, under their own names."""
     import pyarrow.fs
 
-    system, target = _opened(place)
+    system, target = opened(place)
     local = pyarrow.fs.LocalFileSystem()
     system.create_dir(target, recursive=True)
     for path in paths:

@@ -197,9 +197,9 @@ def start_of(stopped: Stopped, storage: str) -> str:
         stopped: the run, after ``fetch_last``.
         storage: absolute path, or URI, of the run's folder that all machines see.
     """
-    place = fetch_last(storage, stopped.folder)
-    if place is not None and _stored_seconds(place) >= stopped.progress.seconds:
-        return place
+    for place in _checkpoints(storage):
+        if _stored_seconds(place) == stopped.progress.seconds:  # the one that was fetched
+            return place
     if storage == str(stopped.folder.resolve()):
         return storage
     parts = [stopped.folder / name for name in (LAST, BEST, BEST_HELD_OUT, TABLE)]

@@ -126,7 +126,7 @@ class TrainingTrial(tune.Trainable):
             ended = rounds.limit
             due = bool(rounds.preset.validation.starts) and rounds.validation_is_due
             if ended or due:
-                self._validate()
+                self._rounds.validate_and_keep(self._keep)
                 ended = ended or rounds.enough
             append_row(self._kept / TABLE, rounds.progress, rounds.result)
             if ended or due or self._save_is_due():
@@ -136,24 +136,19 @@ class TrainingTrial(tune.Trainable):
         for _ in range(_TRIES):
             if self._rounds.progress.validations:
                 return
-            self._validate()
+            self._rounds.validate_and_keep(self._keep)
         raise TrainingError(f"A validation runner was lost in each of {_TRIES} validations; look at the machines' memory.")
 
     def _save_is_due(self) -> bool:
         return time.monotonic() - self._saved >= next_save(self._save_cost, self._given.save_every_s, SAVING_SHARE)
 
-    def _validate(self) -> None:
-        before = self._rounds.progress
-        self._rounds.validate()
-        for name, attribute in ((BEST, "best"), (BEST_HELD_OUT, "best_held_out")):
-            kept = getattr(before, attribute)
-            if getattr(self._rounds.progress, attribute) is kept:
-                continue
-            try:
-                save_checkpoint(self._algorithm, self._kept / name, self._described(), replay=False)
-            except OSError as error:
-                print(f"{self._kept / name} could not be written ({error}).")
-                self._rounds.progress = replace(self._rounds.progress, **{attribute: kept})
+    def _keep(self, name: str) -> bool:
+        try:
+            save_checkpoint(self._algorithm, self._kept / name, self._described(), replay=False)
+        except OSError as error:
+            print(f"{self._kept / name} could not be written ({error}).")
+            return False
+        return True
 
     def _described(self) -> dict[str, Any]:
         return {**self._description, PROGRESS: self._rounds.progress.to_dict(), _KPIS: dict(self._rounds.kpis)}
