@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
+import pyarrow.fs
 from ray import tune
+from ray.air.constants import EXPR_RESULT_FILE
 from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, PopulationBasedTraining, TrialScheduler
 
 from rllib_citylearn.tuning.search import Search
@@ -43,10 +46,26 @@ class KeepingFirst(AsyncHyperBandScheduler):
         super().__init__(**kwargs)
         self._start = dict(start)
 
+    def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
+        """Tune's hook. A search that goes on gives its trials to a new scheduler, which hears again what they reported."""
+        super().on_trial_add(tune_controller, trial)
+        for result in _reported(trial):
+            super().on_trial_result(tune_controller, trial, result)
+
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """Tune's hook."""
         decision: str = super().on_trial_result(tune_controller, trial, result)
         return TrialScheduler.CONTINUE if trial.config == self._start else decision
+
+
+def _reported(trial: Any) -> list[dict[str, Any]]:
+    """What a trial reported so far, from the file that Tune keeps of it in the storage."""
+    system, path = trial.storage.storage_filesystem, f"{trial.storage.trial_fs_path}/{EXPR_RESULT_FILE}"
+    if system.get_file_info(path).type != pyarrow.fs.FileType.File:
+        return []
+    with system.open_input_stream(path) as stream:
+        lines = stream.read().decode().splitlines(keepends=True)
+    return [json.loads(line) for line in lines if line.endswith("\n")]  # the last one may have been cut short
 
 
 def scheduler(search: Search) -> Any:

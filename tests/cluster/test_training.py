@@ -24,32 +24,19 @@ from tests.cluster.runs import (
     watched,
     write,
 )
-from tests.small_data import short
+from tests.tiny import tiny, tiny_data
 
 pytestmark = pytest.mark.cluster
-
-PRESET: dict[str, Any] = {
-    "name": "tiny",
-    "model": {"hidden": 16, "hint_size": 4, "coordinator_width": 8},
-    "training": {
-        "warmup_steps": 100,
-        "critic_warmup_updates": 0,
-        "train_batch_size_per_learner": 16,
-        "replay_capacity": 5000,
-        "updates_per_env_step": 0.05,
-    },
-    "runners": {"num_env_runners": 3, "num_envs_per_env_runner": 4, "rollout_fragment_length": 10},
-    "stop": {"minutes": 30},
-    "validation": {"starts": [700], "episode_steps": 48, "every_minutes": 0.05},
-    "report": {"baselines": ["no-control"], "window": [700, 900], "processes": 1},
-}
 
 
 @pytest.fixture(scope="module")
 def preset(challenge_2022: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    folder = short(challenge_2022, tmp_path_factory.mktemp("short"), ("Building_1", "Building_10"))
-    environment = {"dataset": str(folder), "window": [700, 900], "episode_steps": 24, "random_start": True}
-    return {**PRESET, "environment": environment}
+    return tiny(
+        tiny_data(challenge_2022, tmp_path_factory.mktemp("short")),
+        runners={"num_env_runners": 3, "num_envs_per_env_runner": 4, "rollout_fragment_length": 10},
+        stop={"minutes": 30},
+        validation={"starts": [700], "episode_steps": 48, "every_minutes": 0.05},
+    )
 
 
 def test_a_worker_that_is_lost_is_done_without_and_used_again_when_it_is_back(

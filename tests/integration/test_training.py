@@ -28,32 +28,13 @@ from rllib_citylearn.cli.main import main
 from rllib_citylearn.env.lockstep import LockstepCommunities
 from rllib_citylearn.errors import CheckpointError, TrainingError
 from rllib_citylearn.export.checkpoint import load_module, verify_checkpoint
-from tests.small_data import short
-
-VALUES: dict[str, Any] = {
-    "name": "tiny",
-    "seed": 1,
-    "model": {"hidden": 16, "hint_size": 4, "coordinator_width": 8},
-    "training": {
-        "warmup_steps": 100,
-        "critic_warmup_updates": 0,
-        "train_batch_size_per_learner": 16,
-        "replay_capacity": 5000,
-        "updates_per_env_step": 0.1,
-    },
-    "runners": {"num_env_runners": 0, "num_envs_per_env_runner": 4, "rollout_fragment_length": 10},
-    "stop": {"minutes": 5, "env_steps": 1200},
-    "report": {"baselines": ["no-control"], "window": [700, 900], "processes": 1},
-}
+from tests.tiny import TRAINING, tiny, tiny_data
 
 
 @pytest.fixture(scope="module")
 def values(challenge_2022: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    folder = short(challenge_2022, tmp_path_factory.mktemp("short"), ("Building_1", "Building_10"))
-    return {
-        **VALUES,
-        "environment": {"dataset": str(folder), "window": [700, 900], "episode_steps": 24, "random_start": True},
-    }
+    data = tiny_data(challenge_2022, tmp_path_factory.mktemp("short"))
+    return tiny(data, training={**TRAINING, "updates_per_env_step": 0.1}, stop={"minutes": 5, "env_steps": 1200})
 
 
 def weights_of(state: dict[str, torch.Tensor]) -> dict[str, np.ndarray]:

@@ -20,24 +20,9 @@ from rllib_citylearn.algorithm.preset import Preset
 from rllib_citylearn.cli.main import main
 from rllib_citylearn.export.checkpoint import verify_checkpoint
 from rllib_citylearn.tuning.outcome import Outcome, TrialRow
-from tests.small_data import short
+from tests.tiny import tiny, tiny_data
 
-PRESET: dict[str, Any] = {
-    "name": "tiny",
-    "seed": 1,
-    "model": {"hidden": 16, "hint_size": 4, "coordinator_width": 8},
-    "training": {
-        "warmup_steps": 100,
-        "critic_warmup_updates": 0,
-        "train_batch_size_per_learner": 16,
-        "replay_capacity": 5000,
-        "updates_per_env_step": 0.05,
-    },
-    "runners": {"num_env_runners": 0, "num_envs_per_env_runner": 4, "rollout_fragment_length": 10},
-    "stop": {"minutes": 5, "env_steps": 480},
-    "validation": {"starts": [700], "episode_steps": 48, "every_minutes": 0.01},
-    "report": {"baselines": ["no-control"], "window": [700, 900], "processes": 1},
-}
+STEPS = 480
 SEARCH = {
     "name": "two",
     "preset": "p.yaml",
@@ -50,11 +35,13 @@ SEARCH = {
 def folder(challenge_2022: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """With a preset on a short window; searches go beside it."""
     made = tmp_path_factory.mktemp("searches")
-    data = made / "short"
-    data.mkdir()
-    short(challenge_2022, data, ("Building_1", "Building_10"))
-    environment = {"dataset": str(data), "window": [700, 900], "episode_steps": 24, "random_start": True}
-    (made / "p.yaml").write_text(yaml.safe_dump({**PRESET, "environment": environment}))
+    (made / "short").mkdir()
+    preset = tiny(
+        tiny_data(challenge_2022, made / "short"),
+        stop={"minutes": 5, "env_steps": STEPS},
+        validation={"starts": [700], "episode_steps": 48, "every_minutes": 0.01},
+    )
+    (made / "p.yaml").write_text(yaml.safe_dump(preset))
     return made
 
 
@@ -94,7 +81,7 @@ def test_the_best_preset_is_ready_to_train_with_the_best_values(searched: Path) 
     found = json.loads((searched / "results.json").read_text())["trials"][0]
     assert best.training["actor_lr"] == found["values"]["training.actor_lr"]
     assert best.model.hidden == found["values"]["model.hidden"]
-    assert best.stop.env_steps == PRESET["stop"]["env_steps"]
+    assert best.stop.env_steps == STEPS
 
 
 def test_both_policies_are_judged_by_the_same_evaluation(searched: Path) -> None:
@@ -159,32 +146,35 @@ def test_what_can_not_be_searched_is_said_at_once(
 
 
 @pytest.mark.slow
-def test_an_ended_search_goes_on_without_repeating_a_trial(folder: Path) -> None:
-    """SIGTERM in the middle of the third of four trials, as a machine that is taken away sends it."""
-    search = write(folder, "four", trials=4)
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL], ids=lambda end: end.name)
+def test_an_ended_search_goes_on_without_repeating_a_trial(folder: Path, end: signal.Signals) -> None:
+    """In the middle of the third of four trials: as a machine that is taken away ends it, and as one that is lost."""
+    name = f"four-{end.name}"
+    search = write(folder, name, trials=4)
     runs = folder / "runs"
+    output = folder / f"{name}.log"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     command = [sys.executable, "-m", "rllib_citylearn.cli.main", "tune"]
-    with (folder / "four.log").open("w") as log:
+    with output.open("w") as log:
         begun = subprocess.Popen(
-            [*command, search, "--name", "four", "--runs", str(runs)], env=environment, stdout=log, stderr=subprocess.STDOUT
+            [*command, search, "--name", name, "--runs", str(runs)], env=environment, stdout=log, stderr=subprocess.STDOUT
         )
         deadline = time.monotonic() + 180.0
-        while "  2/4 " not in (folder / "four.log").read_text():
-            assert begun.poll() is None, (folder / "four.log").read_text()
-            assert time.monotonic() < deadline, (folder / "four.log").read_text()
+        while "  2/4 " not in output.read_text():
+            assert begun.poll() is None, output.read_text()
+            assert time.monotonic() < deadline, output.read_text()
             time.sleep(0.1)
-        begun.send_signal(signal.SIGTERM)
-        assert begun.wait(90) == 0, (folder / "four.log").read_text()
-    assert "tune --resume" in (folder / "four.log").read_text()
-    before = {path.parent.name: path.read_text() for path in (runs / "four" / "trials").glob("*/result.json")}
-    finished = {name for name, text in before.items() if text and json.loads(text.splitlines()[-1])["done"]}
+        begun.send_signal(end)
+        assert begun.wait(90) == (0 if end == signal.SIGTERM else -end), output.read_text()
+    assert ("tune --resume" in output.read_text()) == (end == signal.SIGTERM)
+    before = {path.parent.name: path.read_text() for path in (runs / name / "trials").glob("*/result.json")}
+    finished = {trial for trial, text in before.items() if text and json.loads(text.splitlines()[-1])["done"]}
     assert len(finished) >= 2
-    assert main(["tune", "--resume", str(runs / "four")]) == 0
-    found = json.loads((runs / "four" / "results.json").read_text())
+    assert main(["tune", "--resume", str(runs / name)]) == 0
+    found = json.loads((runs / name / "results.json").read_text())
     assert [trial["status"] for trial in found["trials"]] == ["ended"] * 4
-    for name in finished:
-        assert (runs / "four" / "trials" / name / "result.json").read_text() == before[name], "a finished trial ran again"
+    for trial in finished:
+        assert (runs / name / "trials" / trial / "result.json").read_text() == before[trial], "a finished trial ran again"
 
 
 def test_the_best_is_the_lowest_that_left_a_policy() -> None:
