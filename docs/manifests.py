@@ -1,4 +1,4 @@
-"""Writes into k8s/ what it takes from serve/: the Serve config file, its settings, the dashboard (``python docs/manifests.py``)."""
+"""Writes into k8s/ what it takes from serve/: Serve config, settings, dashboard (``python docs/manifests.py``)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rllib_citylearn.files import write_text
 
 ROOT = Path(__file__).resolve().parents[1]
 
-_WRITTEN = "# Written by `make docs` from serve/{}; change that, or docs/manifests.py.\n"
+_WRITTEN = "# Written by `make docs` from serve/config.yaml; change that, or docs/manifests.py.\n"
 
 SCALING: Mapping[str, Mapping[str, Any]] = {
     "k8s/base/serving": {},
@@ -29,7 +29,11 @@ class _Text(str):
     __slots__ = ()
 
 
-yaml.SafeDumper.add_representer(_Text, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|"))
+def _block(dumper: yaml.SafeDumper, text: _Text) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|")
+
+
+yaml.SafeDumper.add_representer(_Text, _block)
 
 
 def serve_config(scaling: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,9 +61,9 @@ def files() -> dict[Path, str]:
             "metadata": {"name": "policy"},
             "spec": {"serveConfigV2": _Text(text)},
         }
-        written[ROOT / folder / "serve-config.yaml"] = _WRITTEN.format("config.yaml") + yaml.safe_dump(patch, sort_keys=False)
+        written[ROOT / folder / "serve-config.yaml"] = _WRITTEN + yaml.safe_dump(patch, sort_keys=False)
     settings = serve_config({})["applications"][0]["deployments"][0]["user_config"]
-    written[ROOT / "k8s" / "components" / "standalone" / "settings.yaml"] = _WRITTEN.format("config.yaml") + yaml.safe_dump(
+    written[ROOT / "k8s" / "components" / "standalone" / "settings.yaml"] = _WRITTEN + yaml.safe_dump(
         settings, sort_keys=False
     )
     dashboard = (ROOT / "serve" / "grafana.json").read_text(encoding="utf-8")
