@@ -44,7 +44,7 @@ class BusyThread:
 
 
 def replicas_for(busy: float, target: float) -> int:
-    """As many replicas as are each busy for a share ``target`` of the time with what keeps ``busy`` replicas busy all the time."""
+    """As many replicas as share the work of ``busy`` that never rest, so that each is busy for ``target`` of the time."""
     return max(math.ceil(busy / target - 1e-6), 1)
 
 
