@@ -124,8 +124,8 @@ def test_mistakes_in_upgrades_by_shares_are_found(change: dict[str, Any], says: 
     assert says in sentences(CHECKS["operator"](wrong))
 
 
-FULL = "train /opt/rllib_citylearn/tune_configs/full.yaml"
-BEST = "train /opt/rllib_citylearn/tune_configs/best.yaml"
+FULL = "train /work/tune_configs/full.yaml"
+BEST = "train /work/tune_configs/best.yaml"
 
 
 @pytest.mark.parametrize(
