@@ -23,20 +23,21 @@ T = TypeVar("T")
 _WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text", NoneType: "null"}
 
 
-def from_mapping(kind: type[T], values: Any, where: str = "") -> T:
+def from_mapping(kind: type[T], values: Any, where: str = "", *, whole: str = "The preset") -> T:
     """An instance of the dataclass ``kind`` with the keys of ``values``; an empty section (None) has no keys.
 
     Args:
         kind: the dataclass.
         values: what was given.
         where: the section's name, which messages put before the key.
+        whole: what a message calls that which has no section's name.
 
     Raises:
         ConfigError: unknown or missing keys, values of other types, or values that ``kind`` itself refuses.
     """
     hints = get_type_hints(kind)
     declared = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
-    checked = checked_keys({name: hints[name] for name in declared}, values, where)
+    checked = checked_keys({name: hints[name] for name in declared}, values, where, whole=whole)
     for name, field in declared.items():
         if name not in checked and field.default is MISSING and field.default_factory is MISSING:
             raise ConfigError(f"{_join(where, name)} is missing; expected {_expected(hints[name])}.")
@@ -52,15 +53,15 @@ def within(where: str, sentence: str, keys: Collection[str]) -> str:
     return _join(where, sentence) if not where or key in keys else f"{where}: {sentence}"
 
 
-def checked_keys(kinds: Mapping[str, Any], values: Any, where: str) -> dict[str, Any]:
+def checked_keys(kinds: Mapping[str, Any], values: Any, where: str, *, whole: str = "The preset") -> dict[str, Any]:
     """``values`` with every value checked against the annotation of its key; other keys are refused by name."""
     if values is None:
         return {}
     if not isinstance(values, Mapping):
-        raise ConfigError(f"{where or 'The preset'} is {_given(values)}; expected keys ({', '.join(sorted(kinds))}).")
+        raise ConfigError(f"{where or whole} is {_given(values)}; expected keys ({', '.join(sorted(kinds))}).")
     for key in values:
         if key not in kinds:
-            raise ConfigError(f"{where or 'The preset'} has no key {key!r}.{nearest(key, kinds)}")
+            raise ConfigError(f"{where or whole} has no key {key!r}.{nearest(key, kinds)}")
     return {key: checked(_join(where, key), value, kinds[key]) for key, value in values.items()}
 
 
@@ -93,7 +94,9 @@ def checked(where: str, value: Any, kind: Any, expected: str | None = None) -> A
 def nearest(name: object, known: Collection[str]) -> str:
     """A sentence that suggests the known name nearest to ``name``, or lists them all; begins with a space."""
     near = difflib.get_close_matches(str(name), known, 1)
-    return f" Did you mean {near[0]!r}?" if near else f" Known are {', '.join(sorted(known))}."
+    if near:
+        return f" Did you mean {near[0]!r}?"
+    return f" Known are {', '.join(sorted(known))}." if known else " It has none."
 
 
 def is_scalar(value: Any, kind: Any) -> bool:

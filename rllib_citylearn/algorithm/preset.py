@@ -7,8 +7,6 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from rllib_citylearn.algorithm.config import CooperativeMADDPGConfig
 from rllib_citylearn.algorithm.runner_choice import runner_class
 from rllib_citylearn.algorithm.training_keys import refuse_idle, training_kinds
@@ -21,6 +19,7 @@ from rllib_citylearn.env.limits import SEED, STEPS, WINDOW, Limit, are_steps, ch
 from rllib_citylearn.env.members import member_count
 from rllib_citylearn.errors import ConfigError
 from rllib_citylearn.modules.community_module import CommunityModuleConfig
+from rllib_citylearn.yaml_file import read_keys
 
 
 @dataclass(frozen=True)
@@ -132,15 +131,7 @@ class Preset:
     @classmethod
     def read(cls, path: Path) -> Preset:
         """A preset from a YAML file."""
-        try:
-            values = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise ConfigError(f"The preset {path} can't be read: {error.strerror}. See tune_configs/.") from error
-        except (yaml.YAMLError, ValueError) as error:  # ValueError: bytes that are no text, dates that do not exist
-            raise ConfigError(f"The preset {path} is not valid YAML: {error}") from error
-        if not isinstance(values, dict):
-            raise ConfigError(f"The preset {path} holds no keys; see tune_configs/quick.yaml for the form.")
-        return cls.from_dict(values)
+        return cls.from_dict(read_keys(path, "preset", "tune_configs/quick.yaml"))
 
     def __post_init__(self) -> None:
         check_limits(self, LIMITS)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from rllib_citylearn.errors import ConfigError
+from rllib_citylearn.errors import CheckpointError, ConfigError
 
 STORAGE = "storage"
 """Key of a description: where checkpoints are."""
@@ -53,7 +53,7 @@ def storage_of(args: argparse.Namespace, folder: Path, file: str) -> str | None:
     from rllib_citylearn.cluster.storage import check_storage, storage_uri
 
     asked = None if args.storage is None else stored.join(storage_uri(args.storage), folder.resolve().name)
-    known = json.loads((folder / file).read_text()).get(STORAGE) if (folder / file).is_file() else None
+    known = read_description(folder, file).get(STORAGE) if (folder / file).is_file() else None
     known = str(folder.resolve()) if known == IN_ITS_FOLDER else known
     if asked is not None and known is not None and asked != known:
         raise ConfigError(f"--storage would be {asked}, but {folder} keeps its checkpoints in {known}; leave it out.")
@@ -61,6 +61,21 @@ def storage_of(args: argparse.Namespace, folder: Path, file: str) -> str | None:
     if storage is not None:
         check_storage(storage)
     return storage
+
+
+def read_description(folder: Path, file: str) -> dict[str, Any]:
+    """What a run or a search was begun with.
+
+    Raises:
+        CheckpointError: the file was cut short, or is another.
+    """
+    try:
+        found = json.loads((folder / file).read_text())
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{folder / file} can't be read ({error}); begin anew with another --name.") from error
+    if not isinstance(found, dict):
+        raise CheckpointError(f"{folder / file} does not describe a run; begin anew with another --name.")
+    return found
 
 
 def recalled(args: argparse.Namespace, file: str) -> Path | None:
@@ -101,17 +116,24 @@ def new_folder(args: argparse.Namespace, name: str, file: str) -> Path:
         file: name of the description.
 
     Raises:
-        ConfigError: there is something of that name, here or in the storage.
+        ConfigError: there is something of that name, here or in the storage; or nothing can be written there.
     """
     from rllib_citylearn.cluster import stored
+    from rllib_citylearn.cluster.storage import check_storage
 
     folder: Path = args.runs / (args.name or f"{name}-{datetime.now(UTC):%Y%m%d-%H%M%S}")
     # What failed before it began has left a folder without a description, if any.
-    if folder.exists() and not (args.go_on and not (folder / file).exists()):
+    try:
+        taken = folder.exists() and not (args.go_on and not (folder / file).exists())
+    except OSError as error:
+        raise ConfigError(f"{folder} can't be a folder ({error.strerror}); give another --name or --runs.") from error
+    if taken:
         raise ConfigError(
             f"There is something at {folder} already; give another --name, or go on with it by --resume {folder}."
         )
     storage = storage_of(args, folder, file)
+    if storage is None:
+        check_storage(str(args.runs.resolve()))
     if storage is not None and stored.read(stored.join(storage, file)) is not None:
         raise ConfigError(f"There is something at {storage} already; give another --name, or go on with it by --continue.")
     return folder

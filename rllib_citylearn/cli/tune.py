@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rllib_citylearn.cli.cluster_options import add_cluster_options
+from rllib_citylearn.cli.cluster_options import add_cluster_options, read_description
 from rllib_citylearn.errors import CheckpointError, ConfigError
 from rllib_citylearn.local_ray import quiet, quiet_core
 
@@ -131,7 +130,10 @@ def _begun(args: argparse.Namespace, folder: Path) -> Search:
         raise CheckpointError(f"There is no search at {folder}; give the folder of one, which holds {SEARCH}.")
     if args.go_on:
         _say(f"The search {folder} goes on as it was begun, whatever its file or the options say by now.")
-    return Search.from_dict(json.loads(file.read_text()))
+    found = read_description(folder, SEARCH)
+    if not {"search", "preset"} <= found.keys():
+        raise CheckpointError(f"{file} does not describe a search; begin anew with another --name.")
+    return Search.from_dict(found)
 
 
 def _search(args: argparse.Namespace) -> Search:
@@ -152,7 +154,7 @@ def _search(args: argparse.Namespace) -> Search:
     if args.data is not None:
         fixed["environment.dataset"] = args.data
     if args.minutes is not None:
-        if not args.minutes > 0:
+        if not 0 < args.minutes < float("inf"):
             raise ConfigError(f"--minutes is {args.minutes:g}; give a number above 0.")
         fixed["stop.minutes"] = args.minutes
         share = args.minutes / search.base.stop.minutes

@@ -142,9 +142,10 @@ def _require_listener(place: str, address: str) -> None:
         raise ConfigError(f"The address {address!r} is not one of a Ray cluster; HOST:PORT or 'auto' was expected.")
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_PORT_LIMIT_S).close()
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # the latter of names that are too long
+        reason = error.strerror if isinstance(error, OSError) else None
         raise ConfigError(
-            f"No Ray cluster answers at {place} ({error.strerror or error}). Give the address of a running cluster's head, "
+            f"No Ray cluster answers at {place} ({reason or error}). Give the address of a running cluster's head, "
             "HOST:PORT as `ray start --head` printed it (the port is 6379 if nothing else was asked for); without an "
             "--address, a local Ray is started."
         ) from error

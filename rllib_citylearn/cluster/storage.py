@@ -35,8 +35,17 @@ _CREDENTIALS = (
 
 
 def storage_uri(given: str) -> str:
-    """What Tune's ``storage_path`` takes for a place that a user gave: a path of this machine is made absolute."""
-    return given if _SCHEME.match(given) else Path(given).expanduser().absolute().as_posix()
+    """What Tune's ``storage_path`` takes for a place that a user gave: a path of this machine is made absolute.
+
+    Raises:
+        ConfigError: it is empty, or in the home of somebody whom this machine does not know.
+    """
+    if not given:
+        raise ConfigError(f"--storage is empty. {_SHARE}")
+    try:
+        return given if _SCHEME.match(given) else Path(given).expanduser().absolute().as_posix()
+    except RuntimeError as error:
+        raise ConfigError(f"Runs can't be stored in {given}: this machine knows no such user. {_SHARE}") from error
 
 
 def check_storage(uri: str) -> None:

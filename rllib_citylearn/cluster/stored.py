@@ -25,11 +25,21 @@ def opened(place: str) -> tuple[Any, str]:
 
 def folders(place: str) -> list[str]:
     """Names of the folders in a folder; none where there is no such folder."""
+    return [name for name, is_folder in _entries(place) if is_folder]
+
+
+def files(place: str) -> list[str]:
+    """Names of the files in a folder; none where there is no such folder."""
+    return [name for name, is_folder in _entries(place) if not is_folder]
+
+
+def _entries(place: str) -> list[tuple[str, bool]]:
+    """Names in a folder, and whether each is a folder."""
     import pyarrow.fs
 
     system, path = opened(place)
     found = system.get_file_info(pyarrow.fs.FileSelector(path, allow_not_found=True))
-    return sorted(entry.base_name for entry in found if entry.type == pyarrow.fs.FileType.Directory)
+    return sorted((entry.base_name, entry.type == pyarrow.fs.FileType.Directory) for entry in found)
 
 
 def read(place: str) -> bytes | None:

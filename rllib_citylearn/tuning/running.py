@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pickle import UnpicklingError
 from typing import Any
 
 from ray import tune
@@ -20,6 +21,9 @@ from rllib_citylearn.tuning.trial import Given, TrainingTrial
 
 TRIALS = "trials"
 """Name of Tune's own folder in that of a search."""
+
+_STATE = "experiment_state"
+"""What the names of Tune's files of state begin with."""
 
 _KEPT = (2, 4)
 """Checkpoints of a trial in storage; of population based training, in which others copy them a while after choosing them."""
@@ -65,8 +69,8 @@ def run_search(search: Search, storage: str, given: Given, say: Callable[[str], 
 
 
 def begun(storage: str) -> bool:
-    """Whether trials of a search were begun in its storage."""
-    return TRIALS in stored.folders(storage)
+    """Whether trials of a search were begun in its storage: Tune wrote its state there, which it does seconds later."""
+    return any(name.startswith(_STATE) for name in stored.files(stored.join(storage, TRIALS)))
 
 
 def _restored(path: str, trainable: Any) -> tune.Tuner:
@@ -77,8 +81,9 @@ def _restored(path: str, trainable: Any) -> tune.Tuner:
     """
     try:
         return tune.Tuner.restore(path, trainable=trainable, resume_unfinished=True, resume_errored=True)
-    except (ValueError, OSError, RuntimeError) as error:
+    # Of state that was cut short Tune's JSON and pickle raise these.
+    except (ValueError, OSError, RuntimeError, LookupError, EOFError, UnpicklingError) as error:
         raise CheckpointError(
-            f"The state of the search in {path} can't be read ({error}): it was ended as it began, or as it was written. "
+            f"The state of the search in {path} can't be read ({error or type(error).__name__}): it was cut short. "
             "Start a search with another --name; what trials reported stands in their result.json."
         ) from error

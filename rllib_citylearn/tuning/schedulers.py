@@ -60,6 +60,8 @@ class KeepingFirst(AsyncHyperBandScheduler):
 
 def _reported(trial: Any) -> list[dict[str, Any]]:
     """What a trial reported so far, from the file that Tune keeps of it in the storage."""
+    if trial.storage.trial_dir_name is None:
+        return []  # it has not begun
     system, path = trial.storage.storage_filesystem, f"{trial.storage.trial_fs_path}/{EXPR_RESULT_FILE}"
     if system.get_file_info(path).type != pyarrow.fs.FileType.File:
         return []

@@ -8,8 +8,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
 from rllib_citylearn.algorithm.preset import Preset
 from rllib_citylearn.algorithm.resuming import FIXED
 from rllib_citylearn.algorithm.training_keys import training_defaults
@@ -19,6 +17,7 @@ from rllib_citylearn.env.limits import SEED, Limit, check_limits, is_seed
 from rllib_citylearn.errors import ConfigError
 from rllib_citylearn.tuning.metrics import METRICS
 from rllib_citylearn.tuning.space import Distribution
+from rllib_citylearn.yaml_file import read_keys
 
 _OF_THE_RUN = ("name", "environment.dataset", "environment.communities", "report", "runners", "stop", "validation")
 """What is the same in all trials: data, limits and whatever trials are compared by."""
@@ -92,7 +91,7 @@ TRACKERS = ("tensorboard", "mlflow", "wandb")
 
 LIMITS: tuple[Limit, ...] = (
     ("name", "letters, digits, - and _", lambda name: name.replace("-", "").replace("_", "").isalnum()),
-    ("trials", "at least 1", lambda trials: trials >= 1),
+    ("trials", "1 to 10,000", lambda trials: 1 <= trials <= 10_000),
     ("seed", SEED, is_seed),
     ("scheduler.grace_minutes", "a number above 0", lambda minutes: 0 < minutes < float("inf")),
     ("scheduler.reduction", "a number above 1", lambda factor: 1 < factor < float("inf")),
@@ -124,7 +123,7 @@ class Search:
             ConfigError: no such file, keys or values that the search or the preset can't have; names them.
         """
         values = _mapping(path)
-        config = from_mapping(SearchConfig, values, "")
+        config = from_mapping(SearchConfig, values, whole="The search")
         preset_file = path.parent / config.preset
         if not preset_file.is_file():
             raise ConfigError(f"preset is {config.preset!r}, but there is no file {preset_file}; give its path from {path}.")
@@ -145,7 +144,7 @@ class Search:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Search:
         """The inverse of ``to_dict``."""
-        return cls.of(from_mapping(SearchConfig, values["search"]), Preset.from_dict(values["preset"]))
+        return cls.of(from_mapping(SearchConfig, values["search"], whole="The search"), Preset.from_dict(values["preset"]))
 
     def to_dict(self) -> dict[str, Any]:
         """The search and its preset as plain values, for JSON."""
@@ -176,14 +175,7 @@ class Search:
 
 
 def _mapping(path: Path) -> Mapping[str, Any]:
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"The search {path} can't be read: {error.strerror}. See tune_configs/searches/.") from error
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: bytes that are no text, dates that do not exist
-        raise ConfigError(f"The search {path} is not valid YAML: {error}") from error
-    if not isinstance(values, Mapping):
-        raise ConfigError(f"The search {path} holds no keys; see tune_configs/searches/asha.yaml for the form.")
+    values = read_keys(path, "search", "tune_configs/searches/asha.yaml")
     if "environment" in values and "preset" not in values:
         raise ConfigError(f"{path} is a preset; train it by `rllib-citylearn train {path}`, or name it in a search file.")
     return values

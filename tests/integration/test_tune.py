@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -28,6 +29,7 @@ SEARCH = {
     "preset": "p.yaml",
     "space": {"training.actor_lr": {"loguniform": [1.0e-4, 1.0e-2]}, "model.hidden": {"choice": [8, 16]}},
     "trials": 2,
+    "scheduler": {"name": "asha", "grace_minutes": 4.0, "reduction": 2.0},  # which stops nobody before they end
 }
 
 
@@ -127,6 +129,11 @@ def test_a_folder_that_is_there_is_left_alone(searched: Path, folder: Path, caps
         (["--resume", "{searched}", "--trials", "3"], "goes on with a search as it was begun; leave out trials"),
         (["{search}", "--continue"], "--continue goes on with what has the same name; give --name"),
         (["{search}", "--minutes", "0"], "--minutes is 0; give a number above 0"),
+        (["{search}", "--minutes", "inf"], "--minutes is inf; give a number above 0"),
+        (["{search}", "--trials", "1000000"], "trials is 1000000; expected 1 to 10,000"),
+        (["{search}", "--name", "x" * 300], "can't be a folder"),
+        (["{search}", "--runs", "{search}"], "Runs can't be stored in"),
+        (["{search}", "--storage", "~nobody-here/x"], "this machine knows no such user"),
         (["{search}", "--set", "model.hiden=3"], "fixed: model has no key 'hiden'. Did you mean 'hidden'"),
         pytest.param(
             ["{search}", "--tracker", "wandb"],
@@ -145,12 +152,18 @@ def test_what_can_not_be_searched_is_said_at_once(
     assert sentence in capsys.readouterr().err
 
 
+def ended(results: Path) -> bool:
+    """Whether the trial that reported these had ended; its last line may be on its way."""
+    lines = [line for line in results.read_text().splitlines(keepends=True) if line.endswith("\n")]
+    return bool(lines) and bool(json.loads(lines[-1])["done"])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL], ids=lambda end: end.name)
 def test_an_ended_search_goes_on_without_repeating_a_trial(folder: Path, end: signal.Signals) -> None:
-    """In the middle of the third of four trials: as a machine that is taken away ends it, and as one that is lost."""
+    """When two of six trials have ended: as a machine that is taken away ends it, and as one that is lost."""
     name = f"four-{end.name}"
-    search = write(folder, name, trials=4)
+    search = write(folder, name, trials=6)
     runs = folder / "runs"
     output = folder / f"{name}.log"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
@@ -160,21 +173,56 @@ def test_an_ended_search_goes_on_without_repeating_a_trial(folder: Path, end: si
             [*command, search, "--name", name, "--runs", str(runs)], env=environment, stdout=log, stderr=subprocess.STDOUT
         )
         deadline = time.monotonic() + 180.0
-        while "  2/4 " not in output.read_text():
+        while sum(map(ended, (runs / name / "trials").glob("*/result.json"))) < 2:
             assert begun.poll() is None, output.read_text()
             assert time.monotonic() < deadline, output.read_text()
             time.sleep(0.1)
         begun.send_signal(end)
         assert begun.wait(90) == (0 if end == signal.SIGTERM else -end), output.read_text()
     assert ("tune --resume" in output.read_text()) == (end == signal.SIGTERM)
-    before = {path.parent.name: path.read_text() for path in (runs / name / "trials").glob("*/result.json")}
-    finished = {trial for trial, text in before.items() if text and json.loads(text.splitlines()[-1])["done"]}
+    results = list((runs / name / "trials").glob("*/result.json"))
+    before = {path.parent.name: path.read_text() for path in results}
+    finished = {path.parent.name for path in results if ended(path)}
     assert len(finished) >= 2
     assert main(["tune", "--resume", str(runs / name)]) == 0
     found = json.loads((runs / name / "results.json").read_text())
-    assert [trial["status"] for trial in found["trials"]] == ["ended"] * 4
+    assert [trial["status"] for trial in found["trials"]] == ["ended"] * 6
     for trial in finished:
         assert (runs / name / "trials" / trial / "result.json").read_text() == before[trial], "a finished trial ran again"
+
+
+def test_a_search_that_ended_before_its_first_trial_begins_when_it_goes_on(searched: Path, folder: Path) -> None:
+    """Tune had written how trials are made, and nothing of any trial."""
+    runs = folder / "runs"
+    shutil.copytree(searched, runs / "early", ignore=shutil.ignore_patterns("best*", "preset", "figures", "results.json"))
+    for path in (runs / "early" / "trials").iterdir():
+        if path.name != "tuner.pkl":
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert main(["tune", "--resume", str(runs / "early")]) == 0
+    found = json.loads((runs / "early" / "results.json").read_text())
+    assert [trial["status"] for trial in found["trials"]] == ["ended"] * 2
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "sentence"),
+    [
+        ("trials/tuner.pkl", b"", "can't be read"),
+        ("trials/tuner.pkl", None, "can't be read"),
+        ("trials/experiment_state*", b"", "can't be read"),
+        ("trials/experiment_state*", None, "can't be read"),
+        ("search.json", b'{"search": ', "can't be read"),
+        ("search.json", b"{}", "does not describe a search"),
+        ("search.json", b"[]", "does not describe a run"),
+    ],
+)
+def test_state_that_was_cut_short_is_said_in_a_sentence(
+    searched: Path, tmp_path: Path, file: str, content: bytes | None, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(searched, tmp_path / "cut")
+    for path in (tmp_path / "cut").glob(file):
+        path.write_bytes(path.read_bytes()[:-40] if content is None else content)
+    assert main(["tune", "--resume", str(tmp_path / "cut")]) == 2
+    assert sentence in capsys.readouterr().err
 
 
 def test_the_best_is_the_lowest_that_left_a_policy() -> None:

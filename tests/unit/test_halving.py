@@ -38,7 +38,8 @@ class Trial:
         self.trial_id, self.config, self.results = name, config, results
         path = folder / name
         path.mkdir(exist_ok=True)
-        self.storage = SimpleNamespace(trial_fs_path=str(path), storage_filesystem=pyarrow.fs.LocalFileSystem())
+        local = pyarrow.fs.LocalFileSystem()
+        self.storage = SimpleNamespace(trial_dir_name=name, trial_fs_path=str(path), storage_filesystem=local)
 
     def reported(self, count: int, cut: str = "") -> None:
         lines = [json.dumps(result) for result in self.results[:count]]
