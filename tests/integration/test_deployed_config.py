@@ -26,7 +26,7 @@ TOKEN = "a-token-of-at-least-16-characters"
 TIMEOUT_S = 150.0
 
 DRIVER = """
-import json, os, signal, sys, threading
+import json, os, signal, sys, tempfile, threading
 from contextlib import ExitStack
 from pathlib import Path
 from serve.launch import _close_ray, _signal_haproxy, _stop, _take_ports, haproxy_environment
@@ -34,7 +34,8 @@ from serve.launch import _close_ray, _signal_haproxy, _stop, _take_ports, haprox
 folder, config = Path(sys.argv[1]), json.loads(Path(sys.argv[2]).read_text())
 with ExitStack() as held:
     _close_ray()
-    os.environ.update(haproxy_environment(folder, _take_ports(held)))
+    proxy = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="citylearn-")))  # sockets' paths are short
+    os.environ.update(haproxy_environment(proxy, _take_ports(held)))
     import ray
     from ray.serve._private.api import serve_start
     from ray.serve.schema import ServeDeploySchema
@@ -52,9 +53,9 @@ with ExitStack() as held:
         said = {"status": str(application["status"]), "message": deployment.get("message", "")}
         (folder / "said.json.new").write_text(json.dumps(said))
         (folder / "said.json.new").rename(folder / "said.json")
-    _signal_haproxy(folder, "SIGUSR1", 2.0)
+    _signal_haproxy(proxy, "SIGUSR1", 2.0)
     _stop()
-    _signal_haproxy(folder, "SIGTERM")
+    _signal_haproxy(proxy, "SIGTERM")
 """
 
 
