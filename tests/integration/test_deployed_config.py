@@ -51,6 +51,7 @@ with ExitStack() as held:
         (application,) = client.get_serve_details()["applications"].values()
         (deployment,) = application["deployments"].values() or [{}]
         said = {"status": str(application["status"]), "message": deployment.get("message", "")}
+        said["first_port"] = int(os.environ["RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT"])
         (folder / "said.json.new").write_text(json.dumps(said))
         (folder / "said.json.new").rename(folder / "said.json")
     _signal_haproxy(proxy, "SIGUSR1", 2.0)
@@ -81,7 +82,9 @@ def server(folder: Path, request: pytest.FixtureRequest) -> Iterator[str]:
     ours["http_options"] |= {"host": "127.0.0.1", "port": port}
     (folder / "config.json").write_text(json.dumps(ours))
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
-    environment |= {"PYTHONPATH": str(ROOT), "HOME": str(folder)}
+    environment |= {"PYTHONPATH": str(ROOT), "HOME": str(folder), "RAY_worker_niceness": "0"}
+    # A busy machine is not what is tried here.
+    environment |= {f"RAY_SERVE_PROXY_{check}_CHECK_TIMEOUT_S": "30" for check in ("READY", "HEALTH")}
     command = [sys.executable, "-c", DRIVER, str(folder), str(folder / "config.json")]
     with (folder / "output").open("w") as output:
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT)
@@ -119,8 +122,11 @@ def test_it_answers_those_who_have_a_token(server: str, folder: Path) -> None:
     ]
     assert [answer.status_code for answer in answers] == [200, 401]
     assert answers[0].json() == {"actions": runtime.actions(observed)}
-    metrics = httpx.get(f"{server}/metrics", timeout=30.0).text
+    # Prometheus asks the replica itself, at the first of its ports.
+    port = json.loads((folder / "said.json").read_text())["first_port"]
+    metrics = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=30.0).text
     assert 'citylearn_policy_model_info{community="default"' in metrics
+    assert "replica=" in metrics
 
 
 @pytest.mark.parametrize("server", ["no-bundle"], indirect=True)

@@ -17,6 +17,7 @@ from tests.k8s.contents import parsed
 from tests.k8s.documents import K8S, OVERLAYS, ROOT, VARIANTS, Documents, needs_kubectl, overlay, variant
 from tests.k8s.injected import pods, services
 from tests.k8s.references import NAMESPACE, PAGE, documented_secrets
+from tests.k8s.sizes import CORES_A_REPLICA, MEBIBYTES
 
 pytestmark = needs_kubectl
 
@@ -202,6 +203,13 @@ def test_the_shown_sizes_are_what_the_command_says(capsys: pytest.CaptureFixture
     file.write_text(yaml.safe_dump_all(overlay(Path(shown[1]).name)))
     assert main(["size", shown[2], "--manifest", str(file)]) == 0
     assert capsys.readouterr().out == shown[3]
+
+
+def test_the_pages_numbers_are_those_that_manifests_are_held_to() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (.+?) \| .+? \| ([\d,]+) MiB \|$", page, flags=re.M)
+    assert [int(number.replace(",", "")) for _, number in rows] == list(MEBIBYTES.values())
+    assert f"2 x {CORES_A_REPLICA:g} = 3 cores" in page
 
 
 def test_files_that_the_page_names_exist() -> None:
