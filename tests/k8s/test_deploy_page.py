@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from functools import cache
@@ -14,9 +15,10 @@ import yaml
 
 from rllib_citylearn.errors import ConfigError
 from tests.k8s.contents import parsed
-from tests.k8s.documents import K8S, OVERLAYS, ROOT, VARIANTS, Documents, needs_kubectl, overlay, variant
+from tests.k8s.documents import K8S, OVERLAYS, ROOT, VARIANTS, Documents, named, needs_kubectl, overlay, variant
 from tests.k8s.injected import pods, services
 from tests.k8s.references import NAMESPACE, PAGE, documented_secrets
+from tests.k8s.sizes import CORES_A_REPLICA, MEBIBYTES
 
 pytestmark = needs_kubectl
 
@@ -32,7 +34,7 @@ KINDS = {
     "endpointslices": "EndpointSlice",
 }
 LOOK = {"get", "describe", "logs", "wait", "kustomize", "config"}
-VERBS = LOOK | {"apply", "delete", "create", "cp", "exec", "port-forward", "rollout"}
+VERBS = LOOK | {"apply", "patch", "delete", "create", "cp", "exec", "port-forward", "rollout"}
 
 
 def commands() -> list[str]:
@@ -164,6 +166,16 @@ def test_objects_that_are_named_exist(everything: Documents) -> None:
                     assert ("Pod", place.split(":")[0]) in names or not place.split(":")[0], call
 
 
+def test_what_is_patched_is_there(everything: Documents) -> None:
+    cluster = named(overlay("production"), "RayService", "policy")["spec"]["rayClusterConfig"]
+    (call,) = [call for call in kubectl() if call[1] == "patch"]
+    for change in json.loads(call[call.index("-p") + 1]):
+        at: Any = {"spec": cluster}
+        for part in change["path"].split("/")[1:]:
+            at = at[int(part)] if isinstance(at, list) else at[part]
+        assert isinstance(at, type(change["value"]))
+
+
 def test_ports_that_are_forwarded_are_the_services(everything: Documents) -> None:
     by_name = {service.name: service for service in services(everything)}
     seen = 0
@@ -204,6 +216,13 @@ def test_the_shown_sizes_are_what_the_command_says(capsys: pytest.CaptureFixture
     assert capsys.readouterr().out == shown[3]
 
 
+def test_the_pages_numbers_are_those_that_manifests_are_held_to() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (.+?) \| .+? \| ([\d,]+) MiB \|$", page, flags=re.M)
+    assert [int(number.replace(",", "")) for _, number in rows] == list(MEBIBYTES.values())
+    assert f"2 x {CORES_A_REPLICA:g} = 3 cores" in page
+
+
 def test_files_that_the_page_names_exist() -> None:
     page = PAGE.read_text(encoding="utf-8")
     named = set(re.findall(r"`((?:k8s|serve|docker|tests|docs)/[\w./-]+)`", page))
@@ -228,6 +247,7 @@ def test_what_the_role_of_releases_may_is_what_its_commands_need(everything: Doc
         "cp": lambda call: [("pods/exec", "create")],
         "port-forward": lambda call: [("pods/portforward", "create")],
         "delete": lambda call: [(_plural(call[2]), "delete")],
+        "patch": lambda call: [("rayclusters", "patch")],
     }
     for call in kubectl():
         for resource, verb in needs.get(call[1], lambda call: [])(call):
