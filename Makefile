@@ -47,9 +47,10 @@ check: $(INSTALLED) ## Lint, format check and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-docs: $(INSTALLED) ## Write the tables in docs/ anew from the code they describe
+docs: $(INSTALLED) ## Write what docs/ and k8s/ take from the code anew
 	@$(BIN)/python docs/tables.py
 	@$(BIN)/python docs/grafana.py
+	@$(BIN)/python docs/manifests.py
 
 format: $(INSTALLED) ## Format the code and mend what lint can mend
 	@$(BIN)/ruff check --fix .

@@ -43,6 +43,11 @@ class BusyThread:
         return 1e-9 * (int(ran) + int(waited))
 
 
+def replicas_for(busy: float, target: float) -> int:
+    """As many replicas as share the work of ``busy`` that never rest, so that each is busy for ``target`` of the time."""
+    return max(math.ceil(busy / target - 1e-6), 1)
+
+
 class BusyReplicas:
     """An autoscaling policy for Serve config files, ``policy_function: serve.autoscaling:BusyReplicas``.
 
@@ -72,4 +77,4 @@ class BusyReplicas:
             return 0, {}  # bounded from below by ``min_replicas``
         # Those that have said nothing yet are counted as the others are.
         work = sum(busy.values()) / len(busy) * max(context.current_num_replicas, 1)
-        return max(math.ceil(work / self._target - 1e-6), 1), {}
+        return replicas_for(work, self._target), {}

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from rllib_citylearn import __version__
-from rllib_citylearn.cli import bench, bundle, compare, datasets, doctor, evaluate, export, serve, train, tune
+from rllib_citylearn.cli import bench, bundle, compare, datasets, doctor, evaluate, export, serve, size, train, tune
 from rllib_citylearn.cli.json_output import check_result_file
 from rllib_citylearn.cluster.connection import cluster_address
 from rllib_citylearn.errors import UserError
@@ -18,7 +18,7 @@ from rllib_citylearn.local_ray import prepare_environment
 _CLOSED = 141
 """Exit status where nobody reads the output any more: a shell's for what SIGPIPE ended."""
 
-COMMANDS = (train, tune, evaluate, compare, export, bundle, serve, datasets, bench, doctor)
+COMMANDS = (train, tune, evaluate, compare, export, bundle, serve, size, datasets, bench, doctor)
 
 
 def build_parser() -> argparse.ArgumentParser:
