@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import socket
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -36,9 +37,12 @@ def listening(pool: ThreadPoolExecutor, address: str, port: int) -> socket.socke
 def fetch(
     url: str, *, token: str | None = None, body: bytes | None = None, method: str = "GET", timeout_s: float = 10.0
 ) -> bytes:
-    """What a server answers with 200."""
+    """What a server answers with 200; an ``OSError`` holds what it says otherwise."""
     headers = {"content-type": "application/json"} | ({"authorization": f"Bearer {token}"} if token else {})
     wanted = urllib.request.Request(url, data=body, headers=headers, method=method)
-    with urllib.request.urlopen(wanted, timeout=timeout_s) as response:
-        content: bytes = response.read()
+    try:
+        with urllib.request.urlopen(wanted, timeout=timeout_s) as response:
+            content: bytes = response.read()
+    except urllib.error.HTTPError as error:
+        raise OSError(f"{url} answers {error.code}: {error.read().decode(errors='replace')}") from error
     return content

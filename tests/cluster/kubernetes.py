@@ -52,12 +52,14 @@ class KubernetesApi:
         token: of the service account.
         pods: by name.
         patches: all that came.
+        looks: how often the pods were listed, which every decision begins with.
     """
 
     cluster: Object
     token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     pods: dict[str, Object] = field(default_factory=dict)
     patches: list[Patch] = field(default_factory=list)
+    looks: int = 0
     lock: threading.RLock = field(default_factory=threading.RLock)
     _version: int = 1
 
@@ -122,6 +124,7 @@ class KubernetesApi:
                 query = parse_qs(parts.query)
                 if query.pop("labelSelector", None) != [f"ray.io/cluster={self.name}"]:
                     return None
+                self.looks += 1
                 items = [copy.deepcopy(pod) for pod in self.pods.values()]
                 return {"kind": "PodList", "metadata": {"resourceVersion": str(self._version)}, "items": items}
             if parts.path.startswith(f"{pods}/"):

@@ -13,7 +13,6 @@ import secrets
 import signal
 import threading
 import time
-import urllib.error
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -59,7 +58,7 @@ class WorkerPod:
 
 def node_environment(node: ClusterNode, pod: str, group: str, api: KubernetesApi) -> dict[str, str]:
     """What KubeRay puts into the Ray container of a pod, and what keeps pods apart that share a machine's files."""
-    haproxy = node.folder / "haproxy"
+    haproxy = node.folder / "h"  # a socket's path has room for 97 characters, of which Ray's own part takes 57
     haproxy.mkdir(parents=True, exist_ok=True)
     return {
         "RAY_CLUSTER_NAME": api.name,
@@ -68,10 +67,10 @@ def node_environment(node: ClusterNode, pod: str, group: str, api: KubernetesApi
         "RAY_NODE_TYPE_NAME": group,
         "RAY_USAGE_STATS_KUBERAY_IN_USE": "1",
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(haproxy / "haproxy.cfg"),
-        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(haproxy / "admin.sock"),
+        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(haproxy / "a.sock"),
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(haproxy),
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(haproxy / "server-state"),
-        "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(haproxy / "log.sock"),
+        "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(haproxy / "l.sock"),
     }
 
 
@@ -189,7 +188,7 @@ class Operator:
         try:
             url = f"http://{pod.node.address}:{where['port']}{where['path']}"
             fetch(url, timeout_s=probe["timeoutSeconds"])
-        except (OSError, urllib.error.URLError):
+        except OSError:
             return False
         return True
 

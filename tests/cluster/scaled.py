@@ -202,7 +202,9 @@ def running() -> Iterator[Scaled]:
         tokens = cluster.folder / "tokens"
         tokens.write_text(f"test {cluster.token}\n")
         deployment["user_config"] |= {
-            "communities": {"default": {"versions": {"full": str(REPOSITORY / "bundles" / "full")}, "serving": "full"}},
+            "communities": {
+                "default": {"versions": {"full": str(REPOSITORY / "bundles" / "full" / "bundle")}, "serving": "full"}
+            },
             "tokens": str(tokens),
         }
         pool = held.enter_context(inside(cluster.spare.namespace, 8))

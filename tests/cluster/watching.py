@@ -27,7 +27,6 @@ def autoscaling(gcs: GcsClient) -> dict[str, Any]:
     return {
         "pending": [[dict(one.request.resources_bundle), one.count] for one in state.pending_resource_requests],
         "infeasible": [[dict(one.resources_bundle), 1] for one in reply.autoscaling_state.infeasible_resource_requests],
-        "autoscaled": reply.autoscaling_state.autoscaler_state_version,
         "nodes": {
             node.instance_id: {
                 "status": NodeStatus.Name(node.status),
