@@ -153,9 +153,17 @@ class Operator:
         return pod
 
     def _start(self, pod: WorkerPod, group: Mapping[str, Any]) -> None:
+        """A container that fails is started again: on a busy machine Ray gives up waiting for its own processes."""
         pod.node.cpus = int(group["rayStartParams"]["num-cpus"])
         env = node_environment(pod.node, pod.name, group["groupName"], self.api)
-        pod.node.start(env, options=start_options(group), timeout_s=150.0)
+        for last in (False, False, True):
+            try:
+                pod.node.start(env, options=start_options(group), timeout_s=150.0)
+                return
+            except AssertionError:
+                pod.node.kill()
+                if last:
+                    raise
 
     def _end(self, pod: WorkerPod) -> None:
         """As a pod ends: all of its processes are asked to, and killed when the time of grace is over."""

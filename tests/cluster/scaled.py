@@ -41,8 +41,10 @@ _IMAGE = {
 _SOONER = {
     "RAY_SERVE_PROXY_MIN_DRAINING_PERIOD_S": "5",
     "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "3",
+    "RAY_SERVE_SLOW_STARTUP_WARNING_S": "10",
 }
-"""Replicas and proxies that leave wait so long for requests on their way, not half a minute."""
+"""Replicas and proxies that leave wait so long for requests on their way, and Serve says so soon that a replica waits for
+room; all of it takes half a minute otherwise."""
 
 
 def ray_service() -> Document:
@@ -170,6 +172,13 @@ class Scaled:
         pods = [pod.node.address for pod in self.operator.present]
         pages = self.pool.map(_page, [f"http://{pod}:{port}/metrics" for pod in pods for port in ports])
         return sum(_answers(page) > 0 for page in pages)
+
+    def status(self) -> str:
+        """What `ray status` prints."""
+        process = self.cluster.run([str(_BIN / "ray"), "status", "--address", self.cluster.address])
+        output, _ = process.communicate(timeout=60)
+        assert process.returncode == 0, output
+        return output
 
     def said(self) -> str:
         """What Ray's autoscaler wrote down as events."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from tests.k8s.documents import Document, needs_kubectl
 pytestmark = [pytest.mark.cluster, needs_kubectl]
 
 SERVER = "policy/PolicyServer"
+_ADVICE = "Add suitable node types to this cluster to resolve this issue."
 
 
 @pytest.fixture(scope="module")
@@ -178,24 +180,27 @@ def test_demand_that_no_group_can_meet_stays_demand_and_is_said(scaled: Scaled) 
     try:
         for name, cpus_each, count, waiting in (("too-many", 1.0, 3, 2), ("too-large", 3.0, 1, 1)):
             scaled.deploy(with_another(scaled.config, name, cpus_each, count))
-            stays_demand(scaled, {"CPU": cpus_each}, waiting)
+            stays_demand(scaled, name, {"CPU": cpus_each}, waiting)
         assert (len(api.patches), len(scaled.operator.pods)) == (patches, pods)
     finally:
         api.set_max_replicas(most)
         scaled.deploy(scaled.config)
 
 
-def stays_demand(scaled: Scaled, bundle: dict[str, float], count: int) -> None:
-    """So many bundles are pending, the autoscaler says that they can't be met, and go on to be."""
+def stays_demand(scaled: Scaled, application: str, bundle: dict[str, float], count: int) -> None:
+    """So many bundles are pending and go on to be; the autoscaler, `ray status` and Serve say so."""
 
     def unmet(state: Document) -> bool:
         return state["pending"] == [[bundle, count]] and state["infeasible"] == [[bundle, 1]] * count
 
     scaled.watch.wait(f"{bundle} * {count} that can't be met", unmet, time.time())
-    sentence = f"No available node types can fulfill resource requests {bundle}*{count}. "
+    sentence = f"No available node types can fulfill resource requests {bundle}*{count}. {_ADVICE}"
     wait_until(sentence, lambda: sentence in scaled.said())
+    assert f" {bundle}: {count}+ pending tasks/actors" in scaled.status().splitlines()
+    needs = f"Resources required for each replica: {json.dumps(bundle)}, total resources available: "
+    scaled.watch.wait(needs, lambda state: needs in state["serve"][f"{application}/PolicyServer"]["message"], time.time())
     looks = scaled.api.looks
-    wait_until("three more decisions", lambda: scaled.api.looks >= looks + 4)
+    wait_until("more decisions", lambda: scaled.api.looks >= looks + 3)
     scaled.watch.wait("the same demand", unmet, time.time())
 
 
