@@ -18,7 +18,7 @@ from serve.settings import settings
 from tests.k8s.documents import ROOT, Document, Documents, ray_clusters, serve_config, templates, title
 from tests.k8s.injected import Pod, pods
 
-IN_IMAGE = Path("/opt/rllib_citylearn")
+IN_IMAGE = Path("/work")
 """Where the image for training has the repository's tune_configs/."""
 
 _OURS = {"rllib-citylearn-serve", "rllib-citylearn-train"}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from functools import cache
 from typing import Any
 
 import jsonschema
@@ -135,6 +137,13 @@ _OURS = {
 
 def faults(document: Document) -> list[str]:
     """What an API server would say; nothing for KubeRay's kinds."""
+    return list(_faults(json.dumps(document, sort_keys=True)))
+
+
+@cache
+def _faults(text: str) -> list[str]:
+    """Overlays have many documents in common, each looked at once."""
+    document: Document = json.loads(text)
     kind = document["kind"]
     if kind in _RAY:
         return []

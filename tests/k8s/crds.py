@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -116,9 +117,14 @@ def _program(rule: str) -> celpy.Runner:
 
 def faults(document: Document) -> list[str]:
     """What an API server would say; nothing for kinds that are not KubeRay's."""
+    return list(_faults(json.dumps(document, sort_keys=True))) if document["kind"] in _KINDS else []
+
+
+@cache
+def _faults(text: str) -> list[str]:
+    """Overlays have documents in common, each looked at once."""
+    document: Document = json.loads(text)
     kind = document["kind"]
-    if kind not in _KINDS:
-        return []
     found = []
     if document["apiVersion"] != "ray.io/v1":
         found.append(f"{title(document)}: apiVersion is {document['apiVersion']}, not ray.io/v1")

@@ -33,15 +33,15 @@ needs_kubectl = pytest.mark.skipif(shutil.which("kubectl") is None, reason="kube
 
 
 @cache
-def _rendered(folder: Path) -> str:
+def _rendered(folder: Path) -> Documents:
     found = subprocess.run(["kubectl", "kustomize", str(folder)], capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stderr
-    return found.stdout
+    return [document for document in yaml.load_all(found.stdout, yaml.CSafeLoader) if document]
 
 
 def render(folder: Path) -> Documents:
     """What `kubectl kustomize` makes of a folder; a new copy each time."""
-    return [document for document in yaml.load_all(_rendered(folder), yaml.CSafeLoader) if document]
+    return copy.deepcopy(_rendered(folder))
 
 
 def overlay(name: str) -> Documents:

@@ -94,7 +94,7 @@ def _of_ray(document: Document, cluster: Document) -> Iterator[Pod]:
         }
         pod = copy.deepcopy(template["spec"])
         ray = pod["containers"][0]
-        _mount(pod, ray, "shared-mem", "/dev/shm", {"medium": "Memory", "sizeLimit": ray["resources"]["limits"]["memory"]})
+        _mount(pod, ray, "shared-mem", "/dev/shm", {"medium": "Memory"})
         if not head:
             pod.setdefault("initContainers", []).append(_waiting(ray))
         elif cluster.get("enableInTreeAutoscaling"):

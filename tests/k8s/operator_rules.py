@@ -159,8 +159,9 @@ def _job(spec: Document) -> Iterator[str]:
         yield "ttlSecondsAfterFinished needs shutdownAfterJobFinishes"
     if spec.get("ttlSecondsAfterFinished", 0) < 0 or spec.get("backoffLimit", 0) < 0:
         yield "ttlSecondsAfterFinished and backoffLimit must not be negative"
-    if spec.get("activeDeadlineSeconds", 1) <= 0:
-        yield "activeDeadlineSeconds has to be above 0"
+    for deadline in ("activeDeadlineSeconds", "preRunningDeadlineSeconds"):
+        if spec.get(deadline, 1) <= 0:
+            yield f"{deadline} has to be above 0"
     if spec.get("submissionMode") == "SidecarMode" and (spec.get("submitterPodTemplate") or spec.get("submitterConfig")):
         yield "SidecarMode takes no template of a submitter"
     if spec.get("submissionMode") == "InteractiveMode" and spec.get("backoffLimit"):

@@ -16,8 +16,8 @@ LEAST_OBJECT_STORE = 75 * 1024**2
 CORES_A_REPLICA = 1.5
 """Of a worker for each replica that is busy all the time: its own, and half of one for HAProxy and Ray (docs/deploy.md)."""
 
-MEBIBYTES = {"head": 900, "worker": 350, "replica": 250, "trial": 1100, "runner": 600, "command": 2000}
-"""That processes take at most, measured (docs/deploy.md): Ray's on a head and a worker, and ours."""
+MEBIBYTES = {"head": 900, "worker": 350, "replica": 250, "trial": 1300, "command": 1500}
+"""Room for processes, measured and rounded up (docs/deploy.md): Ray's on a head and on a worker, and ours."""
 
 
 def faults(documents: Documents) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from rllib_citylearn import __version__
 from tests.k8s import contents, core, crds, injected, operator_rules, references, restricted, sizes
 from tests.k8s.crds import needs_crds
 from tests.k8s.documents import (
@@ -121,6 +122,24 @@ def test_the_serve_config_is_one_that_serve_takes() -> None:
     for name in ("local", "production"):
         deployed = schema.ServeDeploySchema.model_validate(serve_config(overlay(name)))
         assert deployed.applications[0].import_path == "serve.app:build_app"
+
+
+@pytest.mark.parametrize(("file", "user"), [("serve.Dockerfile", "1001:1001"), ("train.Dockerfile", "1001:1001")])
+def test_images_are_as_the_manifests_take_them(file: str, user: str) -> None:
+    path = ROOT / "docker" / file
+    if not path.is_file():
+        pytest.skip(f"docker/{file} is not here to be compared with the manifests")
+    text = path.read_text(encoding="utf-8")
+    assert f"USER {user}\n" in text
+    assert f"ARG VERSION={__version__}\n" in text
+    assert "/opt/venv/bin" in text
+    for pod in injected.pods([*overlay("production"), *overlay("cpu")]):
+        if "citylearn" in pod.spec["containers"][0]["image"]:
+            context = pod.spec["securityContext"]
+            assert f"{context['runAsUser']}:{context['runAsGroup']}" == user
+    if file.startswith("train"):
+        assert f"WORKDIR {contents.IN_IMAGE}\n" in text
+        assert "COPY tune_configs tune_configs\n" in text
 
 
 def test_bases_can_be_rendered_alone() -> None:
