@@ -25,6 +25,9 @@ from tests.cluster.network import ClusterNode
 from tests.cluster.service import Service
 
 _LOOK_S = 0.25
+_STARTS = 3
+"""How often a pod's container is started."""
+
 _GRACE_S = 15.0
 """After SIGTERM; then what is left of a pod is killed."""
 
@@ -156,13 +159,13 @@ class Operator:
         """A container that fails is started again: on a busy machine Ray gives up waiting for its own processes."""
         pod.node.cpus = int(group["rayStartParams"]["num-cpus"])
         env = node_environment(pod.node, pod.name, group["groupName"], self.api)
-        for last in (False, False, True):
+        for left in reversed(range(_STARTS)):
             try:
                 pod.node.start(env, options=start_options(group), timeout_s=150.0)
                 return
             except AssertionError:
                 pod.node.kill()
-                if last:
+                if not left:
                     raise
 
     def _end(self, pod: WorkerPod) -> None:

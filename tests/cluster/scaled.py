@@ -22,7 +22,7 @@ from tests.cluster.operator import Operator, node_environment, start_options
 from tests.cluster.service import Service
 from tests.k8s.documents import K8S, Document, named, render
 
-LIMIT_S = 120.0
+LIMIT_S = 180.0
 """Longest that a test waits for one step; on a machine with nothing else to do most take a few seconds."""
 
 _BIN = Path(sys.executable).parent
@@ -80,12 +80,6 @@ def ray_cluster(service: Document) -> Document:
         "metadata": {"name": f"{service['metadata']['name']}-abcde", "namespace": "rllib-citylearn"},
         "spec": spec,
     }
-
-
-def busy_application(config: Document) -> Document:
-    """The application of a Serve config."""
-    (application,) = config["applications"]
-    return application
 
 
 @dataclass
@@ -168,7 +162,8 @@ class Scaled:
 
     def answered(self) -> int:
         """How many replicas have answered for a policy, by their own metrics."""
-        ports = range(30_000, 30_007)
+        first, last = (int(_variables(self.api)[f"RAY_SERVE_DIRECT_INGRESS_{end}_HTTP_PORT"]) for end in ("MIN", "MAX"))
+        ports = range(first, last + 1)
         pods = [pod.node.address for pod in self.operator.present]
         pages = self.pool.map(_page, [f"http://{pod}:{port}/metrics" for pod in pods for port in ports])
         return sum(_answers(page) > 0 for page in pages)
@@ -207,7 +202,7 @@ def running() -> Iterator[Scaled]:
         cluster = held.enter_context(running_cluster(api.group["maxReplicas"], started=False))
         for node in cluster.nodes:
             node.env |= _IMAGE | _SOONER | _variables(api)
-        (deployment,) = busy_application(config)["deployments"]
+        (deployment,) = config["applications"][0]["deployments"]
         tokens = cluster.folder / "tokens"
         tokens.write_text(f"test {cluster.token}\n")
         deployment["user_config"] |= {
@@ -217,7 +212,9 @@ def running() -> Iterator[Scaled]:
             "tokens": str(tokens),
         }
         pool = held.enter_context(inside(cluster.spare.namespace, 8))
-        service = Service(cluster.spare.namespace, f"{cluster.head.address.rpartition('.')[0]}.250", 8000)
+        service = Service(
+            cluster.spare.namespace, f"{cluster.head.address.rpartition('.')[0]}.250", config["http_options"]["port"]
+        )
         service.use([])
         _start_head(cluster, api)
         _start_autoscaler(cluster, api, pool, held)
@@ -232,7 +229,7 @@ def running() -> Iterator[Scaled]:
 
 
 def _variables(api: KubernetesApi) -> dict[str, str]:
-    """What the manifest itself sets; all pods share one home folder's path, and none shares its files."""
+    """What the manifest sets for Ray's containers. Nodes have homes of their own: they share this machine's ``/tmp``."""
     env = api.group["template"]["spec"]["containers"][0]["env"]
     return {one["name"]: one["value"] for one in env if one["name"] != "HOME"}
 
