@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import yaml
@@ -149,10 +150,21 @@ class Scaled:
     pool: ThreadPoolExecutor
 
     def deploy(self, config: Document) -> None:
-        """Put a Serve config where KubeRay puts it."""
+        """Put a Serve config where KubeRay puts it, and again if it is refused, as KubeRay does.
+
+        Serve replaces a proxy that takes too long to start, and refuses what is put meanwhile.
+        """
         url = f"{self.cluster.jobs_address}/api/serve/applications/"
-        body = json.dumps(config).encode()
-        self.pool.submit(fetch, url, token=self.cluster.token, body=body, method="PUT", timeout_s=60.0).result()
+        put = partial(fetch, url, token=self.cluster.token, body=json.dumps(config).encode(), method="PUT", timeout_s=60.0)
+        deadline = time.monotonic() + LIMIT_S
+        while True:
+            try:
+                self.pool.submit(put).result()
+                return
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(2.0)
 
     def ask(self, how: str, *more: str) -> Asking:
         """Clients of the service, outside the cluster."""
