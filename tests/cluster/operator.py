@@ -77,10 +77,29 @@ def node_environment(node: ClusterNode, pod: str, group: str, api: KubernetesApi
     }
 
 
-def start_options(group: Mapping[str, Any]) -> list[str]:
-    """A group's ``rayStartParams`` as options of ``ray start``, beside those that ``ClusterNode.start`` gives itself."""
-    own = ("num-cpus", "dashboard-host")
-    return [f"--{name}={value}" for name, value in group["rayStartParams"].items() if name not in own]
+def start_container(node: ClusterNode, group: Mapping[str, Any], env: Mapping[str, str], *more: str) -> None:
+    """Start Ray as a group's ``rayStartParams`` say, and again if it fails, as a container is.
+
+    On a busy machine `ray start` gives up waiting for its own processes.
+
+    Args:
+        node: where.
+        group: of the RayCluster.
+        env: variables over the node's own.
+        more: options of `ray start` beside those.
+    """
+    parameters = dict(group["rayStartParams"])
+    node.cpus = int(parameters.pop("num-cpus"))
+    parameters.pop("dashboard-host", None)  # the node's address
+    options = [*(f"--{name}={value}" for name, value in parameters.items()), *more]
+    for left in reversed(range(_STARTS)):
+        try:
+            node.start(env, options=options, timeout_s=150.0)
+            return
+        except AssertionError:
+            node.kill()
+            if not left:
+                raise
 
 
 @dataclass
@@ -156,17 +175,8 @@ class Operator:
         return pod
 
     def _start(self, pod: WorkerPod, group: Mapping[str, Any]) -> None:
-        """A container that fails is started again: on a busy machine Ray gives up waiting for its own processes."""
-        pod.node.cpus = int(group["rayStartParams"]["num-cpus"])
         env = node_environment(pod.node, pod.name, group["groupName"], self.api)
-        for left in reversed(range(_STARTS)):
-            try:
-                pod.node.start(env, options=start_options(group), timeout_s=150.0)
-                return
-            except AssertionError:
-                pod.node.kill()
-                if not left:
-                    raise
+        start_container(pod.node, group, env)
 
     def _end(self, pod: WorkerPod) -> None:
         """As a pod ends: all of its processes are asked to, and killed when the time of grace is over."""

@@ -19,7 +19,7 @@ import yaml
 from tests.cluster.inside import fetch, inside, listening
 from tests.cluster.kubernetes import PORT, SECRETS, KubernetesApi, certificate, served
 from tests.cluster.network import REPOSITORY, Cluster, running_cluster
-from tests.cluster.operator import Operator, node_environment, start_options
+from tests.cluster.operator import Operator, node_environment, start_container
 from tests.cluster.service import Service
 from tests.k8s.documents import K8S, Document, named, render
 
@@ -249,10 +249,9 @@ def _variables(api: KubernetesApi) -> dict[str, str]:
 def _start_head(cluster: Cluster, api: KubernetesApi) -> None:
     """KubeRay leaves scaling to the other container of the head's pod."""
     group = api.cluster["spec"]["headGroupSpec"]
-    cluster.head.cpus = int(group["rayStartParams"]["num-cpus"])
     name = f"{api.name}-head"
     env = node_environment(cluster.head, name, "headgroup", api) | {"RAY_enable_autoscaler_v2": "1"}
-    cluster.head.start(env, options=[*start_options(group), "--no-monitor"])
+    start_container(cluster.head, group, env, "--no-monitor")
     api.put_pod(name, "headgroup", cluster.head.address)
 
 
