@@ -14,7 +14,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -121,6 +121,7 @@ class Operator:
     pods: list[WorkerPod] = field(default_factory=list)
     _stopping: threading.Event = field(default_factory=threading.Event)
     _working: Future[None] | None = None
+    _changes: list[Future[None]] = field(default_factory=list)
     _probed: float = 0.0
 
     @property
@@ -137,7 +138,12 @@ class Operator:
                 yield self
             finally:
                 self._stopping.set()
-                self._working.result(60.0)
+                wait([self._working], 60.0)
+                while not all(change.done() for change in self._changes):
+                    for node in self.nodes:
+                        node.kill()  # what is still starting gives up
+                    time.sleep(_LOOK_S)
+                self._working.result(0.0)
 
     def check(self) -> None:
         """It still works; what ended it is raised."""
@@ -146,7 +152,6 @@ class Operator:
             self._working.result()
 
     def _work(self, pool: ThreadPoolExecutor) -> None:
-        changes: list[Future[None]] = []
         while not self._stopping.is_set():
             group = self.api.group
             named = set(group["scaleStrategy"].get("workersToDelete", []))
@@ -154,13 +159,13 @@ class Operator:
                 if pod.name in named and not pod.going:
                     pod.going = True
                     self.api.mark_deleted(pod.name)
-                    changes.append(pool.submit(self._end, pod))
+                    self._changes.append(pool.submit(self._end, pod))
             wanted = min(max(group["replicas"], group["minReplicas"]), group["maxReplicas"])
             missing = wanted - sum(not pod.going for pod in self.present)
-            changes += [pool.submit(self._start, self._new_pod(group), group) for _ in range(missing)]
+            self._changes += [pool.submit(self._start, self._new_pod(group), group) for _ in range(missing)]
             self._probe(group)
-            for change in [one for one in changes if one.done()]:
-                changes.remove(change)
+            for change in [one for one in self._changes if one.done()]:
+                self._changes.remove(change)
                 change.result()
             time.sleep(_LOOK_S)
 
