@@ -84,7 +84,7 @@ class KubernetesApi:
         return cast(Object, group)
 
     def set_max_replicas(self, most: int) -> None:
-        """Bound the worker group, as who applies a changed manifest does."""
+        """Bound the worker group, as who patches the RayCluster does."""
         with self.lock:
             self._group()["maxReplicas"] = most
 
