@@ -66,13 +66,20 @@ class ClusterNode:
         return self.folder / "cache"
 
     def start(
-        self, env: Mapping[str, str] | None = None, *, gpus: int = 0, setup: str = ":", timeout_s: float = 90.0
+        self,
+        env: Mapping[str, str] | None = None,
+        *,
+        gpus: int = 0,
+        options: Sequence[str] = (),
+        setup: str = ":",
+        timeout_s: float = 90.0,
     ) -> None:
         """Start Ray on this node.
 
         Args:
             env: variables over the node's own.
             gpus: that Ray counts on it.
+            options: more of `ray start`.
             setup: shell commands to run first; what they mount is seen by this node alone.
             timeout_s: time limit.
         """
@@ -84,7 +91,7 @@ class ClusterNode:
         else:
             command += [f"--address={self.head}"]
         # A socket's path has room for 107 characters, of which Ray's own part takes about 70.
-        command += [f"--temp-dir={self.folder / 'r'}"]
+        command += [f"--temp-dir={self.folder / 'r'}", *options]
         self.folder.mkdir(exist_ok=True)
         with (self.folder / "start.log").open("w+") as log:
             # Not captured by a pipe: Ray's processes keep it open, and nobody would ever see its end.
