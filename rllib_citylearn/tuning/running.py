@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pickle import UnpicklingError
 from typing import Any
@@ -69,8 +70,20 @@ def run_search(search: Search, storage: str, given: Given, say: Callable[[str], 
 
 
 def begun(storage: str) -> bool:
-    """Whether trials of a search were begun in its storage: Tune wrote its state there, which it does seconds later."""
-    return any(name.startswith(_STATE) for name in stored.files(stored.join(storage, TRIALS)))
+    """Whether trials of a search were begun in its storage: Tune wrote its state there, which it does seconds later.
+
+    Raises:
+        CheckpointError: the state was cut short; Tune itself would begin anew, without values for its trials.
+    """
+    folder = stored.join(storage, TRIALS)
+    states = [name for name in stored.files(folder) if name.startswith(_STATE)]
+    if not states:
+        return False
+    try:
+        json.loads(stored.read(stored.join(folder, max(states))) or b"")
+    except ValueError as error:
+        raise _unreadable(folder, error) from error
+    return True
 
 
 def _restored(path: str, trainable: Any) -> tune.Tuner:
@@ -83,7 +96,12 @@ def _restored(path: str, trainable: Any) -> tune.Tuner:
         return tune.Tuner.restore(path, trainable=trainable, resume_unfinished=True, resume_errored=True)
     # Of state that was cut short Tune's JSON and pickle raise these.
     except (ValueError, OSError, RuntimeError, LookupError, EOFError, UnpicklingError) as error:
-        raise CheckpointError(
-            f"The state of the search in {path} can't be read ({error or type(error).__name__}): it was cut short. "
-            "Start a search with another --name; what trials reported stands in their result.json."
-        ) from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: str, error: Exception) -> CheckpointError:
+    reason = str(error) or type(error).__name__
+    return CheckpointError(
+        f"The state of the search in {path} can't be read ({reason}): it was cut short. Start a search with another --name; "
+        "what trials reported stands in their result.json."
+    )

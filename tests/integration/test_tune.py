@@ -132,7 +132,6 @@ def test_a_folder_that_is_there_is_left_alone(searched: Path, folder: Path, caps
         (["{search}", "--minutes", "inf"], "--minutes is inf; give a number above 0"),
         (["{search}", "--trials", "1000000"], "trials is 1000000; expected 1 to 10,000"),
         (["{search}", "--name", "x" * 300], "can't be a folder"),
-        (["{search}", "--runs", "{search}"], "Runs can't be stored in"),
         (["{search}", "--storage", "~nobody-here/x"], "this machine knows no such user"),
         (["{search}", "--set", "model.hiden=3"], "fixed: model has no key 'hiden'. Did you mean 'hidden'"),
         pytest.param(
@@ -156,6 +155,12 @@ def ended(results: Path) -> bool:
     """Whether the trial that reported these had ended; its last line may be on its way."""
     lines = [line for line in results.read_text().splitlines(keepends=True) if line.endswith("\n")]
     return bool(lines) and bool(json.loads(lines[-1])["done"])
+
+
+def test_runs_that_can_not_be_kept_are_refused_at_once(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    search = write(folder, "nowhere")
+    assert main(["tune", search, "--runs", search]) == 2
+    assert "Runs can't be stored in" in capsys.readouterr().err
 
 
 @pytest.mark.slow
