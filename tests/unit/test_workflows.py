@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import re
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -140,3 +142,11 @@ def test_build_arguments_are_those_of_a_dockerfile(name: str) -> None:
     for step in steps(WORKFLOWS[name]):
         given = step.get("with", {}).get("build-args", "")
         assert {line.partition("=")[0] for line in given.splitlines()} <= declared
+
+
+def test_actionlint_finds_nothing() -> None:
+    program = shutil.which("actionlint")
+    if program is None:
+        pytest.skip("actionlint is not installed; its package on PyPI fetches the program from elsewhere")
+    done = subprocess.run([program, *map(str, FOLDER.glob("*.yml"))], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout
