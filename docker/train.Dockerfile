@@ -11,7 +11,7 @@ ARG TORCH=cpu
 ARG PIP_EXTRA_INDEX_URL
 COPY pyproject.toml constraints.txt docker/requirements.py docker/torch_build.py ./
 # hadolint ignore=DL3013
-RUN python3 requirements.py train client > requirements.txt \
+RUN python3 requirements.py train serve client > requirements.txt \
     && python3 torch_build.py wanted "${TORCH}" < requirements.txt > torch.txt \
     && { /opt/venv/bin/python -m pip install --no-cache-dir --no-compile --disable-pip-version-check \
     --constraint constraints.txt --requirement torch.txt || python3 torch_build.py missing "${TORCH}"; } \

@@ -36,7 +36,7 @@ def pip_options(folder: Path) -> list[str]:
 
 
 def _path(word: str) -> str | None:
-    """The file or folder that is meant, if one is and exists."""
+    """The file or folder that is meant, if one is and exists; of an index in a folder, the one around it, with its files."""
     parts = urlsplit(word)
-    path = unquote(parts.path) if parts.scheme == "file" else word
+    path = str(Path(unquote(parts.path)).parent) if parts.scheme == "file" else word
     return path if path.startswith("/") and Path(path).exists() else None
