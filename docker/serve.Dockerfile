@@ -33,6 +33,8 @@ RUN apt-get update \
     && groupadd --gid 1001 citylearn \
     && useradd --uid 1001 --gid 1001 --home-dir /tmp --no-create-home --shell /usr/sbin/nologin citylearn \
     && echo "PATH=/opt/venv/bin:\$PATH" > /etc/profile.d/venv.sh
+# Made here, while root works: nothing in it can be written to.
+WORKDIR /app
 RUN --mount=type=bind,source=docker/finish.py,target=/mnt/finish.py python3 /mnt/finish.py
 COPY --from=build /opt/venv /opt/venv
 
@@ -59,7 +61,6 @@ LABEL org.opencontainers.image.title="rllib_citylearn serve" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 
-WORKDIR /app
 USER 1001:1001
 EXPOSE 8000
 STOPSIGNAL SIGTERM

@@ -276,21 +276,27 @@ def _start(host: str, port: int, signals: _Signals) -> Any:
     """Start Ray and Ray Serve; returns Serve's client, which takes what Serve config files hold.
 
     Raises:
-        UserError: the proxy did not start.
+        UserError: Ray or the proxy did not start.
     """
     import ray
     from ray.exceptions import RayError
     from ray.serve._private.api import serve_start
 
-    ray.init(
-        address="local",
-        num_cpus=os.cpu_count(),
-        num_gpus=0,
-        include_dashboard=False,
-        object_store_memory=100 * 1024**2,
-        logging_level=logging.ERROR,
-        log_to_driver=False,
-    )
+    try:
+        ray.init(
+            address="local",
+            num_cpus=os.cpu_count(),
+            num_gpus=0,
+            include_dashboard=False,
+            object_store_memory=100 * 1024**2,
+            logging_level=logging.ERROR,
+            log_to_driver=False,
+        )
+    except Exception as error:  # Ray raises nothing more particular
+        raise UserError(
+            f"Ray did not start ({error}). It needs a gigabyte of memory, room in /tmp and /dev/shm, and half a minute of "
+            "processor time; give it more of what is short, and start the server again."
+        ) from error
     signals.listen()  # Ray has taken SIGTERM for itself
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import subprocess
 import time
@@ -22,10 +23,13 @@ cgroup_manager = "cgroupfs"
 events_logger = "file"
 
 [containers]
-default_ulimits = ["nofile=4096:4096", "nproc=4096:4096"]
+default_ulimits = ["nofile={files}:{files}", "nproc={processes}:{processes}"]
 log_driver = "k8s-file"
 """
-"""Where no systemd runs: it would be asked for cgroups and logs."""
+"""Where no systemd runs: it would be asked for cgroups and logs. Limits above this process's own are refused."""
+
+_FILES = 10_300
+"""Open files that HAProxy asks for, as Ray sets it up."""
 
 KEEP = "KEEP_IMAGES"
 """Variable of the environment: with any value, images and layers stay for the next run of the tests."""
@@ -36,7 +40,16 @@ def why_not() -> str | None:
     if os.geteuid() != 0:
         return "they need root"
     missing = [name for name in _PROGRAMS if shutil.which(name) is None]
-    return f"{', '.join(missing)} not installed" if missing else None
+    if missing:
+        return f"{', '.join(missing)} not installed"
+    files = _limit(resource.RLIMIT_NOFILE)
+    return f"{files:,} open files are allowed, HAProxy needs {_FILES:,}" if files < _FILES else None
+
+
+def _limit(kind: int, most: int = 65_536) -> int:
+    """What containers are given of what this process may have."""
+    _, hard = resource.getrlimit(kind)
+    return most if hard == resource.RLIM_INFINITY else min(hard, most)
 
 
 class Engine:
@@ -48,7 +61,8 @@ class Engine:
 
     def __init__(self, folder: Path) -> None:
         settings = folder / "containers.conf"
-        settings.write_text(_SETTINGS)
+        limits = {"files": _limit(resource.RLIMIT_NOFILE), "processes": _limit(resource.RLIMIT_NPROC, 4096)}
+        settings.write_text(_SETTINGS.format_map(limits))
         self.environment = {**os.environ, "CONTAINERS_CONF": str(settings)}
 
     def podman(self, *arguments: str, check: bool = True, timeout_s: float = 120.0) -> subprocess.CompletedProcess[str]:

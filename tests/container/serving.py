@@ -41,9 +41,17 @@ def mounted(bundle: Path) -> str:
 
 
 @contextmanager
-def served(engine: Engine, image: str, bundle: Path, *arguments: str, options: Sequence[str] = ()) -> Iterator[Served]:
-    """A server that answers, and how long it took to."""
-    with engine.running(image, *arguments, options=[*WITHOUT_RIGHTS, *TEMPORARY, mounted(bundle), *options]) as container:
+def served(engine: Engine, image: str, volume: str, *arguments: str, options: Sequence[str] = ()) -> Iterator[Served]:
+    """A server that answers, and how long it took to.
+
+    Args:
+        engine: runs it.
+        image: of the server.
+        volume: option that mounts what it serves.
+        arguments: the image's own, if none are given.
+        options: further ones of ``podman run``.
+    """
+    with engine.running(image, *arguments, options=[*WITHOUT_RIGHTS, *TEMPORARY, volume, *options]) as container:
         url = f"http://{container.address}:{PORT}"
         yield Served(container, url, wait_until_ready(container, url))
 

@@ -39,7 +39,7 @@ pytestmark = pytest.mark.container
 
 @pytest.fixture(scope="module")
 def server(engine: Engine, serve_image: str, bundle: Path) -> Iterator[Served]:
-    with served(engine, serve_image, bundle) as made:
+    with served(engine, serve_image, mounted(bundle)) as made:
         yield made
 
 
@@ -207,7 +207,7 @@ def test_without_a_place_for_temporary_files_it_ends_with_a_sentence(engine: Eng
 def test_a_stop_under_load_loses_no_request(engine: Engine, serve_image: str, bundle: Path) -> None:
     runtime = PolicyRuntime(read_bundle(bundle))
     body = json.dumps({"observations": observations(runtime.community, 3)}).encode()
-    with served(engine, serve_image, bundle) as server:
+    with served(engine, serve_image, mounted(bundle)) as server:
         host = server.url.removeprefix("http://").partition(":")[0]
         sent, stopping = request(host, "/predict", body), threading.Event()
         stopped: list[float] = []
@@ -231,6 +231,18 @@ def test_a_stop_under_load_loses_no_request(engine: Engine, serve_image: str, bu
     assert len(answers) > 300
     assert set(answers) == {200}
     assert stopped[0] < 25.0, "it was killed"
+
+
+def test_a_stop_while_it_starts_is_heard(engine: Engine, serve_image: str, bundle: Path) -> None:
+    """The first process of a container ignores what it has no handler for."""
+    options = [*WITHOUT_RIGHTS, *TEMPORARY, mounted(bundle)]
+    for passed in (0.2, 3.0):
+        with engine.running(serve_image, options=options) as container:
+            time.sleep(passed)
+            began = time.monotonic()
+            engine.podman("stop", "--time", "60", container.name)
+            print(f"stopped {passed:g} s after its start within {time.monotonic() - began:.1f} s")
+            assert container.wait(5.0) != 137, "it was killed"
 
 
 async def ask_until_it_is_gone(host: str, sent: bytes, stopping: threading.Event) -> list[int]:
@@ -269,7 +281,7 @@ def test_new_settings_leave_no_dead_processes(engine: Engine, serve_image: str, 
 
     write("one")
     arguments = ("serve", "--settings", "/bundles/settings.json", "--host", "0.0.0.0", "--replicas", "0-2")
-    with served(engine, serve_image, tmp_path, *arguments, options=[f"--volume={tmp_path}:/bundles:ro"]) as server:
+    with served(engine, serve_image, f"--volume={tmp_path}:/bundles:ro", *arguments) as server:
         dead: list[int] = []
         for version in ("two", "one", "two"):
             write(version)
