@@ -25,10 +25,11 @@ RUN /opt/venv/bin/python -m pip install --no-cache-dir --no-compile --disable-pi
     && /opt/venv/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/venv/lib
 
 FROM ${BASE}
-# wget and grep are what KubeRay's own probes call.
+# wget and grep are what KubeRay's own probes call. tini passes signals on from the start: the first process of a container ignores
+# those that it has no handler for yet, and its stop would wait until it is killed. It buries what Ray leaves, too.
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends wget \
+    && apt-get install --yes --no-install-recommends tini wget \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/apt /var/log/dpkg.log \
     && groupadd --gid 1001 citylearn \
     && useradd --uid 1001 --gid 1001 --home-dir /tmp --no-create-home --shell /usr/sbin/nologin citylearn \
@@ -66,5 +67,5 @@ EXPOSE 8000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
     CMD ["wget", "--quiet", "--tries=1", "--timeout=4", "--output-document=/dev/null", "http://127.0.0.1:8000/health"]
-ENTRYPOINT ["rllib-citylearn"]
+ENTRYPOINT ["tini", "--", "rllib-citylearn"]
 CMD ["serve", "/bundles/current", "--host", "0.0.0.0"]

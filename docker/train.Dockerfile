@@ -29,10 +29,11 @@ RUN /opt/venv/bin/python -m pip install --no-cache-dir --no-compile --disable-pi
     && /opt/venv/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/venv/lib
 
 FROM ${BASE}
-# wget and grep are what KubeRay's own probes call.
+# wget and grep are what KubeRay's own probes call. tini passes signals on from the start: the first process of a container ignores
+# those that it has no handler for yet, and its stop would wait until it is killed. It buries what Ray leaves, too.
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends wget \
+    && apt-get install --yes --no-install-recommends tini wget \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/apt /var/log/dpkg.log \
     && groupadd --gid 1001 citylearn \
     && useradd --uid 1001 --gid 1001 --home-dir /tmp --no-create-home --shell /usr/sbin/nologin citylearn \
@@ -63,5 +64,5 @@ USER 1001:1001
 STOPSIGNAL SIGTERM
 # A container that trains is done when it ends; there is nothing to ask it meanwhile.
 HEALTHCHECK NONE
-ENTRYPOINT ["rllib-citylearn"]
+ENTRYPOINT ["tini", "--", "rllib-citylearn"]
 CMD ["--help"]

@@ -22,6 +22,8 @@ WITHOUT_RIGHTS = (
     "--memory=2g",
     "--memory-swap=2g",
     "--pids-limit=1024",
+    # All of a container's processes together would have the weight of one other process of this machine.
+    "--cpu-shares=65536",
 )
 
 TEMPORARY = ("--tmpfs=/tmp:rw,noexec,nosuid,nodev,size=512m,mode=1777", "--shm-size=256m")

@@ -63,7 +63,7 @@ def test_a_deployment_of_it_answers(engine: Engine, serve_image: str, bundle: Pa
     manifest.write_text(yaml.safe_dump(deployment(serve_image, bundle, port)))
     try:
         engine.podman("kube", "play", str(manifest))
-        deadline, url = time.monotonic() + 90.0, f"http://127.0.0.1:{port}"
+        deadline, url = time.monotonic() + 240.0, f"http://127.0.0.1:{port}"
         while True:
             try:
                 if httpx.get(f"{url}/ready", timeout=5.0).status_code == 200:

@@ -282,14 +282,15 @@ def test_new_settings_leave_no_dead_processes(engine: Engine, serve_image: str, 
     write("one")
     arguments = ("serve", "--settings", "/bundles/settings.json", "--host", "0.0.0.0", "--replicas", "0-2")
     with served(engine, serve_image, f"--volume={tmp_path}:/bundles:ro", *arguments) as server:
+        body = httpx.get(f"{server.url}/v1/communities/default/example", timeout=30.0).json()
         dead: list[int] = []
         for version in ("two", "one", "two"):
             write(version)
             engine.podman("kill", "--signal", "HUP", server.container.name)
             deadline = time.monotonic() + 60.0
             while True:
-                answer = httpx.get(f"{server.url}/v1/communities/default", timeout=30.0)
-                if answer.status_code == 200 and answer.json()["serving"] == version:
+                answer = httpx.post(f"{server.url}/v1/communities/default/actions", json=body, timeout=30.0)
+                if answer.status_code == 200 and answer.json()["model"]["version"] == version:
                     break
                 assert time.monotonic() < deadline, server.container.logs()[-2000:]
                 time.sleep(0.3)
