@@ -24,7 +24,7 @@ COMPOSE = yaml.safe_load((FOLDER / "compose.yaml").read_text())
 KEYS = {
     *("image", "build", "command", "ports", "volumes", "secrets", "tmpfs", "shm_size", "mem_limit", "memswap_limit"),
     *("pids_limit", "stop_grace_period", "networks", "restart", "read_only", "cap_drop", "security_opt", "logging"),
-    *("depends_on", "environment"),
+    *("depends_on", "environment", "ulimits"),
 }
 """Of a service, as far as they are used here: a misspelt one is no key of Compose's."""
 
