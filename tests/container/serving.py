@@ -22,7 +22,8 @@ WITHOUT_RIGHTS = (
     "--memory=2g",
     "--memory-swap=2g",
     "--pids-limit=1024",
-    # All of a container's processes together would have the weight of one other process of this machine.
+    # Or all containers together would have the weight of one other process of this machine.
+    "--cgroup-parent=/",
     "--cpu-shares=65536",
 )
 
