@@ -8,7 +8,7 @@ import subprocess
 import threading
 import time
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -119,37 +119,76 @@ def test_no_process_listens_for_the_network_but_the_ingress_and_ray(server: Serv
         assert {listening.get(port, "0100007F") for port in ports} == {"0100007F"}
 
 
-def test_it_holds_nothing_that_it_does_not_need(engine: Engine, serve_image: str) -> None:
+def superfluous(engine: Engine, image: str) -> list[str]:
+    """Modules and programs that serving does not need, of both of the image's Pythons."""
     code = (
         "import importlib.util as u, json, shutil; "
         "names = 'torch citylearn pip setuptools ensurepip virtualenv gymnasium pandas pytest numba'.split(); "
         "print(json.dumps([n for n in names if u.find_spec(n)] "
         "+ [p for p in 'pip pip3 gcc cc make git curl sudo'.split() if shutil.which(p)]))"
     )
-    for python in ("python", "/usr/local/bin/python3"):
-        done = engine.once(serve_image, "-c", code, options=["--entrypoint", python])
-        assert json.loads(done.stdout) == [], done.stderr
+    pythons = ("python", "/usr/local/bin/python3")
+    done = [engine.once(image, "-c", code, options=["--entrypoint", python]) for python in pythons]
+    return [name for one in done for name in json.loads(one.stdout)]
 
 
-def test_nothing_runs_with_rights_and_nothing_can_be_written(engine: Engine, serve_image: str) -> None:
-    find = ["/", "-xdev"]
-    rights = engine.once(serve_image, *find, "-type", "f", "-perm", "/6000", options=["--user=0", "--entrypoint=find"])
-    assert (rights.returncode, rights.stdout) == (0, "")
-    writable = engine.once(serve_image, *find, "-writable", "-not", "-type", "l", options=["--entrypoint=find"])
-    left = [path for path in writable.stdout.splitlines() if path != "/tmp" and not path.startswith("/tmp/")]
-    assert left == [], writable.stderr
+def with_rights(engine: Engine, image: str) -> list[str]:
+    """Files that run with another user's rights."""
+    search = ["/", "-xdev", "-type", "f", "-perm", "/6000"]
+    done = engine.once(image, *search, options=["--user=0", "--entrypoint=find"])
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
 
 
-def test_everything_is_compiled(engine: Engine, serve_image: str) -> None:
-    """Or each process of Ray would compile it anew where the root can't be written to."""
+def writable(engine: Engine, image: str) -> list[str]:
+    """What its user may write to outside /tmp."""
+    done = engine.once(image, "/", "-xdev", "-writable", "-not", "-type", "l", options=["--entrypoint=find"])
+    found = done.stdout.splitlines()
+    assert "/tmp" in found, done.stderr
+    return [path for path in found if path != "/tmp" and not path.startswith("/tmp/")]
+
+
+def uncompiled(engine: Engine, image: str) -> list[str]:
+    """Files that a server imports and that have to be compiled first."""
     code = (
         "import sys; sys.dont_write_bytecode = True; "
+        "import json, os, importlib.util as u; "
         "import ray, ray.serve, serve.app, onnxruntime, rllib_citylearn.export, rllib_citylearn.cli.main; "
-        "print([m.__file__ for m in list(sys.modules.values()) if (getattr(m, '__file__', None) or '').endswith('.py') "
-        "and not __import__('os').path.exists(__import__('importlib.util').util.cache_from_source(m.__file__))])"
+        "files = [getattr(m, '__file__', None) or '' for m in list(sys.modules.values())]; "
+        "print(json.dumps([f for f in files if f.endswith('.py') and not os.path.exists(u.cache_from_source(f))]))"
     )
-    done = engine.once(serve_image, "-c", code, options=["--entrypoint=python"])
-    assert done.stdout.splitlines()[-1:] == ["[]"], done.stderr
+    done = engine.once(image, "-c", code, options=["--entrypoint=python"])
+    assert done.returncode == 0, done.stderr
+    return list(json.loads(done.stdout.splitlines()[-1]))
+
+
+CHECKS = (superfluous, with_rights, writable, uncompiled)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_it_holds_nothing_that_it_should_not(
+    engine: Engine, serve_image: str, check: Callable[[Engine, str], list[str]]
+) -> None:
+    assert check(engine, serve_image) == []
+
+
+def test_what_is_planted_in_it_is_found(engine: Engine, serve_image: str, tmp_path: Path) -> None:
+    packages = "/opt/venv/lib/python3.11/site-packages"
+    lines = [
+        f"FROM {serve_image}",
+        "USER root",
+        f"RUN mkdir -m 0777 /open {packages}/torch && touch {packages}/torch/__init__.py && chmod u+s /usr/bin/wget \\",
+        f"    && rm {packages}/serve/__pycache__/app.*.pyc && chmod 0755 {packages}/torch",
+        "USER 1001:1001",
+    ]
+    (tmp_path / "Dockerfile").write_text("\n".join(lines))
+    tag = "localhost/citylearn-test-planted"
+    try:
+        engine.build(tag, tmp_path, tmp_path / "Dockerfile")
+        found = [check(engine, tag) for check in CHECKS]
+    finally:
+        engine.podman("image", "rm", "--force", tag, check=False)
+    assert found == [["torch"], ["/usr/bin/wget"], ["/open"], [f"{packages}/serve/app.py"]]
 
 
 def test_its_health_check_tells_a_server_from_none(engine: Engine, serve_image: str, server: Served) -> None:
