@@ -71,7 +71,9 @@ def test_it_trains_and_leaves_a_bundle(engine: Engine, train_image: str, challen
     }
     (data / "tiny.yaml").write_text(yaml.safe_dump(preset))
     mounts = [f"--volume={data}:/data:ro", f"--volume={runs}:/work/runs", f"--volume={cache}:/cache"]
-    done = engine.once(train_image, "train", "/data/tiny.yaml", options=[*OPTIONS, "--group-add=2000", *mounts])
+    done = engine.once(
+        train_image, "train", "/data/tiny.yaml", "--name", "tiny", options=[*OPTIONS, "--group-add=2000", *mounts]
+    )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     report = json.loads((runs / "tiny" / "report.json").read_text())
     assert report
