@@ -7,9 +7,12 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 PRESET ?= quick
+CONTAINER ?= docker
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+REVISION = $(shell git rev-parse HEAD)
 
 .DEFAULT_GOAL := help
-.PHONY: help install train test slow bench check docs format serve clean
+.PHONY: help install train test slow containers images bench check docs format serve clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +39,13 @@ test: $(INSTALLED) ## Run the tests a contributor needs (10 minutes at most on 2
 
 slow: $(INSTALLED) ## Run the slow tests: full years, every data set of the archive, a hundred buildings
 	@$(BIN)/python -m pytest -n 2 -m slow
+
+images: ## Build both images (CONTAINER=podman, BUILD='--build-arg TORCH=cuda'; see docs/images.md)
+	@$(CONTAINER) build $(BUILD) --build-arg REVISION=$(REVISION) -f docker/serve.Dockerfile -t rllib-citylearn-serve:$(VERSION) .
+	@$(CONTAINER) build $(BUILD) --build-arg REVISION=$(REVISION) -f docker/train.Dockerfile -t rllib-citylearn-train:$(VERSION) .
+
+containers: $(INSTALLED) ## Build the images and try them (root; podman, buildah, runc)
+	@$(BIN)/python -m pytest -m container tests/container
 
 bench: $(INSTALLED) ## Measure engine, env runner and learner on this machine, beside what they are compared with
 	@$(BIN)/rllib-citylearn bench engine

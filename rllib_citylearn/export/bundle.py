@@ -95,9 +95,18 @@ def read_bundle(path: Path | str) -> Bundle:
 
     Raises:
         BundleError: a file is missing, too many, damaged or edited, of another format version, or does not fit the
-            manifest. The message names the file and says what to do.
+            manifest; or may not be read. The message names the file and says what to do.
     """
     path = Path(path)
+    try:
+        return _read_bundle(path)
+    except OSError as error:
+        raise BundleError(
+            f"The bundle {path} can't be read ({error}). Let the user that this runs as read the folder and all files in it."
+        ) from error
+
+
+def _read_bundle(path: Path) -> Bundle:
     if not path.is_dir():
         raise BundleError(f"There is no bundle at {path}: it is not a folder. Name the folder that holds {MANIFEST}.")
     if not (path / MANIFEST).exists() and (path / "bundle" / MANIFEST).is_file():

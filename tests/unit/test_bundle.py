@@ -61,6 +61,22 @@ def test_the_folder_of_a_run_is_told_from_its_bundle(whole: Path, tmp_path: Path
         read_bundle(tmp_path / "run")
 
 
+def test_a_file_that_may_not_be_read_is_named(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root may read everything, so the refusal is played."""
+    read = Path.read_bytes
+
+    def refusing(path: Path) -> bytes:
+        if path.name == "actor.onnx":
+            raise PermissionError(13, "Permission denied", str(path))
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refusing)
+    with pytest.raises(
+        BundleError, match=r"can't be read \(.*actor.onnx'\)\. Let the user that this runs as read the folder"
+    ):
+        read_bundle(copy)
+
+
 def test_what_is_read_is_what_was_written(whole: Path) -> None:
     community = small_community()
     bundle = read_bundle(whole)

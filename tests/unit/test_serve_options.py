@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -104,3 +105,20 @@ def test_ports_of_services_are_no_replicas(tmp_path: Path) -> None:
     services = {int(value) for name, value in environment.items() if name.endswith("_PORT") and "INGRESS" not in name}
     assert services == set(range(25_000, least))
     assert most - least + 1 == launch.REPLICA_PORTS
+
+
+def test_a_program_that_the_environment_names_stands_for_haproxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in an image, where nothing may run from the folder of temporary files."""
+    monkeypatch.delenv("RAY_SERVE_HAPROXY_BINARY_PATH", raising=False)
+    written = Path(launch.haproxy_environment(tmp_path, 25_000)["RAY_SERVE_HAPROXY_BINARY_PATH"])
+    assert written.parent == tmp_path
+    written.unlink()
+    monkeypatch.setenv("RAY_SERVE_HAPROXY_BINARY_PATH", "/opt/haproxy")
+    assert launch.haproxy_environment(tmp_path, 25_000)["RAY_SERVE_HAPROXY_BINARY_PATH"] == "/opt/haproxy"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_folder_for_temporary_files_a_sentence_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    with pytest.raises(UserError, match="mount an empty one at /tmp"):
+        launch._folder()
