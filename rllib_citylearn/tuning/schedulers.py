@@ -34,7 +34,29 @@ TIME = "minutes"
 """What schedulers count: the metric of that name."""
 
 
-class KeepingFirst(AsyncHyperBandScheduler):
+class KeepingEnds:
+    """Has Tune write its state when a trial has ended, not seconds later: a search that is killed knows it by then."""
+
+    _ended = 0
+
+    def choose_trial_to_run(self, tune_controller: Any) -> Any:
+        """Tune's hook, called again and again while a search runs."""
+        ended = sum(trial.is_finished() for trial in tune_controller.get_trials())
+        if ended > self._ended:
+            self._ended = ended
+            tune_controller.checkpoint(force=True)
+        return super().choose_trial_to_run(tune_controller)  # type: ignore[misc]
+
+
+class AllToTheEnd(KeepingEnds, FIFOScheduler):
+    """Every trial goes on to its end."""
+
+
+class Population(KeepingEnds, PopulationBasedTraining):
+    """Population based training."""
+
+
+class KeepingFirst(KeepingEnds, AsyncHyperBandScheduler):
     """Asynchronous successive halving that never stops the trial which the others are compared with.
 
     Args:
@@ -83,7 +105,7 @@ def scheduler(search: Search) -> Any:
             stop_last_trials=False,  # a trial ends by itself, when its minutes are over
         )
     if config.name == "pbt":
-        return PopulationBasedTraining(
+        return Population(
             time_attr=TIME,
             perturbation_interval=config.grace_minutes,
             hyperparam_mutations={
@@ -95,7 +117,7 @@ def scheduler(search: Search) -> Any:
             log_config=False,
             require_attrs=True,
         )
-    return FIFOScheduler()
+    return AllToTheEnd()
 
 
 def algorithm(search: Search) -> Any:

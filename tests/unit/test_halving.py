@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -101,3 +102,28 @@ def test_the_presets_own_trial_is_never_stopped(search: Search, tmp_path: Path) 
     twin = Trial("twin", tmp_path, {"training.actor_lr": 5e-3}, [])
     asha.on_trial_add(None, twin)
     assert asha.on_trial_result(None, twin, {"minutes": 0.9, "objective": 9.0}) == "STOP"
+
+
+@pytest.mark.parametrize("name", ["none", "asha", "pbt"])
+def test_state_is_written_as_soon_as_a_trial_has_ended(search: Search, name: str) -> None:
+    class Controller:
+        def __init__(self) -> None:
+            self.finished, self.written = [False] * 3, list[bool]()
+
+        def get_trials(self) -> list[Any]:
+            return [SimpleNamespace(status="RUNNING", is_finished=lambda done=done: done) for done in self.finished]
+
+        def checkpoint(self, *, force: bool) -> None:
+            self.written.append(force)
+
+    controller, asked = (
+        Controller(),
+        scheduler(replace(search, config=replace(search.config, scheduler=SchedulerConfig(name)))),
+    )
+    counts = []
+    for finished in ([False] * 3, [True, False, False], [True, False, False], [True, True, True], [True, True, True]):
+        controller.finished = finished
+        asked.choose_trial_to_run(controller)
+        counts.append(len(controller.written))
+    assert counts == [0, 1, 1, 2, 2]
+    assert all(controller.written)
