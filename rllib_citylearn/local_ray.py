@@ -7,6 +7,8 @@ import os
 import secrets
 import warnings
 
+from rllib_citylearn.errors import UserError
+
 
 def prepare_environment(*, cluster: bool = False) -> None:
     """Set what Ray reads when it is imported, so call this first; what the user has set already stays.
@@ -21,6 +23,36 @@ def prepare_environment(*, cluster: bool = False) -> None:
         # Without a token of its own, Ray would write one to the home folder and ask later clusters for it.
         os.environ["RAY_AUTH_MODE"] = "token"
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+
+
+def start_local_ray(cpus: int | None, object_store_bytes: int, *, gpus: int | None = None) -> None:
+    """Start a Ray for this process and its children, without a dashboard; it ends with the process.
+
+    Args:
+        cpus: how many cores it counts; None: all that there are.
+        object_store_bytes: shared memory for its objects.
+        gpus: how many GPUs it counts; None: all that there are.
+
+    Raises:
+        UserError: it did not start.
+    """
+    import ray
+
+    try:
+        ray.init(
+            address="local",
+            num_cpus=cpus or os.cpu_count(),
+            num_gpus=gpus,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            object_store_memory=object_store_bytes,
+        )
+    except Exception as error:  # Ray raises nothing more particular
+        raise UserError(
+            f"Ray did not start ({error}). It needs a gigabyte of memory, room in /tmp and /dev/shm, and half a minute of "
+            "processor time; give it more of what is short, and start again."
+        ) from error
 
 
 def quiet_core() -> None:

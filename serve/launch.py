@@ -23,6 +23,7 @@ from typing import Any
 import msgspec
 
 from rllib_citylearn.errors import ConfigError, UserError
+from rllib_citylearn.local_ray import start_local_ray
 from serve.asgi import PolicyApp
 from serve.haproxy import PIDS
 from serve.policy import DEPLOYMENT, IMPORT_PATH
@@ -278,25 +279,10 @@ def _start(host: str, port: int, signals: _Signals) -> Any:
     Raises:
         UserError: Ray or the proxy did not start.
     """
-    import ray
     from ray.exceptions import RayError
     from ray.serve._private.api import serve_start
 
-    try:
-        ray.init(
-            address="local",
-            num_cpus=os.cpu_count(),
-            num_gpus=0,
-            include_dashboard=False,
-            object_store_memory=100 * 1024**2,
-            logging_level=logging.ERROR,
-            log_to_driver=False,
-        )
-    except Exception as error:  # Ray raises nothing more particular
-        raise UserError(
-            f"Ray did not start ({error}). It needs a gigabyte of memory, room in /tmp and /dev/shm, and half a minute of "
-            "processor time; give it more of what is short, and start the server again."
-        ) from error
+    start_local_ray(None, 100 * 2**20, gpus=0)
     signals.listen()  # Ray has taken SIGTERM for itself
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
     try:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from rllib_citylearn.algorithm.preset import Preset
-from rllib_citylearn.local_ray import quiet
+from rllib_citylearn.local_ray import quiet, start_local_ray
 
 
 @contextmanager
@@ -23,20 +22,17 @@ def ray_session(preset: Preset) -> Iterator[None]:
 
 @contextmanager
 def local_session(cpus: int) -> Iterator[None]:
-    """A local Ray that counts so many cores, unless the caller has connected to one already."""
+    """A local Ray that counts so many cores, unless the caller has connected to one already.
+
+    Raises:
+        UserError: it did not start.
+    """
     import ray
 
     if ray.is_initialized():
         yield
         return
-    ray.init(
-        address="local",
-        num_cpus=cpus,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-        object_store_memory=500 * 2**20,
-    )
+    start_local_ray(cpus, 500 * 2**20)
     quiet()
     try:
         yield
