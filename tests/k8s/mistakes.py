@@ -95,6 +95,7 @@ MISTAKES: dict[str, dict[Where, list[Mistake]]] = {
             (f"{HEAD}.headService", {"metadata": {"name": "head"}}, "kuberay#2433"),
             (f"{HEAD}.template.spec.restartPolicy", "Always", "autoscaler v2 needs Never"),
             (f"{WORKER}.template.spec.restartPolicy", "OnFailure", "autoscaler v2 needs Never"),
+            (f"{WORKER}.rayStartParams.num-cpus", "1.5", "Ray's autoscaler reads whole numbers"),
             (f"{CLUSTER}.rayVersion", "2.51.0", "2.52 or later"),
             (f"{CLUSTER}.rayVersion", GONE, "2.52 or later"),
             (f"{CLUSTER}.authOptions.enableK8sTokenAuth", True, "not for RayServices"),

@@ -82,6 +82,8 @@ def _cluster(cluster: Document) -> Iterator[str]:
         parameters = spec.get("rayStartParams", {})
         if {"num-cpus", "num-gpus", "memory", "resources"} & set(parameters) and spec.get("resources"):
             yield f"{group}: resources are said twice, in rayStartParams and in resources"
+        if not str(parameters.get("num-cpus", "0")).isdecimal():
+            yield f"{group}: num-cpus is {parameters['num-cpus']!r}; Ray's autoscaler reads whole numbers alone"
         if "labels" in parameters:
             yield f"{group}: labels belong into the group's labels, not into rayStartParams"
         own = {variable["name"] for variable in pod["containers"][0].get("env", [])} & _OPERATORS_OWN
