@@ -34,7 +34,7 @@ train: $(INSTALLED) ## Train, evaluate and report (PRESET=quick)
 serve: $(INSTALLED) ## Serve the newest run, or the shipped policy, on http://127.0.0.1:8000
 	@$(BIN)/rllib-citylearn serve
 
-test: $(INSTALLED) ## Run the tests a contributor needs (10 minutes at most on 2 cores)
+test: $(INSTALLED) ## Run the tests a contributor needs (10 to 14 minutes on 2 cores)
 	@$(BIN)/python -m pytest -n 2 -m "not slow and not cluster and not container and not browser and not gpu"
 
 slow: $(INSTALLED) ## Run the slow tests: full years, every data set of the archive, a hundred buildings
