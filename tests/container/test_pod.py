@@ -1,11 +1,14 @@
-"""The serve image in a pod: what a Deployment asks for, played by podman."""
+"""The plain parts of the local overlay, those that need no operator, played by podman as docs/deploy.md has them applied."""
 
 from __future__ import annotations
 
+import os
+import secrets
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -14,71 +17,85 @@ import yaml
 from rllib_citylearn.export import PolicyRuntime, read_bundle
 from tests.bundles import observations
 from tests.container.engine import Engine
-from tests.servers import free_port
+from tests.k8s.documents import K8S, Documents, named, needs_kubectl, render
 
-_NAME = "citylearn-test-pod"
+PREFIX = "citylearn-test-"
+"""Before every name: volumes and pods of others stay what they are."""
 
-pytestmark = pytest.mark.container
+_TOKEN = secrets.token_hex(16)
+
+pytestmark = [
+    pytest.mark.container,
+    needs_kubectl,
+    pytest.mark.skipif(shutil.which("catatonit") is None, reason="catatonit is not here, with which podman starts pods"),
+]
 
 
-def deployment(image: str, bundle: Path, port: int) -> dict[str, Any]:
-    """A Deployment of one pod that keeps to Kubernetes' restricted profile."""
-    probe = {"httpGet": {"path": "/health", "port": 8000}, "initialDelaySeconds": 5, "periodSeconds": 5, "timeoutSeconds": 5}
-    container = {
-        "name": "policy",
-        "image": f"{image}:latest",
-        "imagePullPolicy": "Never",
-        "ports": [{"containerPort": 8000, "hostPort": port, "hostIP": "127.0.0.1"}],
-        "securityContext": {
-            "runAsUser": 1001,
-            "runAsGroup": 1001,
-            "runAsNonRoot": True,
-            "readOnlyRootFilesystem": True,
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-        },
-        "resources": {"limits": {"memory": "2Gi"}},
-        "livenessProbe": probe,
-        "volumeMounts": [
-            {"name": "bundle", "mountPath": "/bundles/current", "readOnly": True},
-            {"name": "temporary", "mountPath": "/tmp"},
-        ],
+@pytest.fixture(scope="module")
+def parts(serve_image: str, tmp_path_factory: pytest.TempPathFactory) -> Documents:
+    """The overlay, the pod that bundles are copied through, and a secret, with the image that was built here."""
+    folder = tmp_path_factory.mktemp("overlay")
+    (folder / "tokens").write_text(f"me {_TOKEN}\n")
+    shutil.copy(K8S / "tools" / "bundles.yaml", folder)
+    overlay = {
+        "resources": [os.path.relpath(K8S / "overlays" / "local", folder), "bundles.yaml"],
+        "namespace": "rllib-citylearn",
+        "namePrefix": PREFIX,
+        "images": [{"name": "rllib-citylearn-serve", "newName": serve_image, "newTag": "latest"}],
+        "secretGenerator": [{"name": "policy-tokens", "files": ["tokens"], "options": {"disableNameSuffixHash": True}}],
     }
-    volumes = [
-        {"name": "bundle", "hostPath": {"path": str(bundle), "type": "Directory"}},
-        {"name": "temporary", "emptyDir": {}},
-    ]
-    labels = {"app": _NAME}
-    pod = {"metadata": {"labels": labels}, "spec": {"containers": [container], "volumes": volumes}}
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": _NAME, "labels": labels},
-        "spec": {"replicas": 1, "selector": {"matchLabels": labels}, "template": pod},
-    }
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump(overlay))
+    return render(folder)
 
 
-def test_a_deployment_of_it_answers(engine: Engine, serve_image: str, bundle: Path, tmp_path: Path) -> None:
-    if shutil.which("catatonit") is None:
-        pytest.skip("catatonit is not installed, with which podman starts pods")
-    port = free_port()
-    manifest = tmp_path / "deployment.yaml"
-    manifest.write_text(yaml.safe_dump(deployment(serve_image, bundle, port)))
+@contextmanager
+def played(engine: Engine, documents: Documents, file: Path, pod: str) -> Iterator[str]:
+    """Its address while the pod runs; volumes stay."""
+    file.write_text(yaml.safe_dump_all(documents))
     try:
-        engine.podman("kube", "play", str(manifest))
-        deadline, url = time.monotonic() + 240.0, f"http://127.0.0.1:{port}"
-        while True:
-            try:
-                if httpx.get(f"{url}/ready", timeout=5.0).status_code == 200:
-                    break
-            except httpx.TransportError:
-                pass  # not listening yet: the deadline ends this
-            assert time.monotonic() < deadline, engine.podman("pod", "logs", f"{_NAME}-pod", check=False)
-            time.sleep(0.3)
-        runtime = PolicyRuntime(read_bundle(bundle))
-        rows = observations(runtime.community, 2)
-        given = httpx.post(f"{url}/predict", json={"observations": rows}).raise_for_status().json()
-        assert [pytest.approx(row, abs=1e-6) for row in runtime.predict([rows], [None]).values[0]] == given["actions"]
+        engine.podman("kube", "play", str(file))
+        infrastructure = engine.inspect(pod, "pod")["InfraContainerID"]
+        networks = engine.inspect(infrastructure)["NetworkSettings"]["Networks"]
+        yield next(network["IPAddress"] for network in networks.values())
     finally:
-        engine.podman("kube", "down", str(manifest), check=False)
-        engine.podman("pod", "rm", "--force", "--time", "0", f"{_NAME}-pod", check=False)
+        engine.podman("kube", "down", str(file), check=False)
+        engine.podman("pod", "rm", "--force", "--time", "0", pod, check=False)
+
+
+def ready(engine: Engine, url: str, pod: str, timeout_s: float = 120.0) -> float:
+    """Seconds until it says that it is."""
+    started = time.monotonic()
+    while (passed := time.monotonic() - started) < timeout_s:
+        try:
+            if httpx.get(f"{url}/ready", timeout=5.0).status_code == 200:
+                return passed
+        except httpx.TransportError:
+            pass  # not listening yet: the deadline ends this
+        time.sleep(0.3)
+    pytest.fail(f"not ready after {passed:.0f} s:\n{engine.podman('pod', 'logs', pod, check=False)}")
+
+
+def test_the_local_overlay_without_the_operator_answers(
+    engine: Engine, parts: Documents, bundle: Path, tmp_path: Path
+) -> None:
+    volume = named(parts, "PersistentVolumeClaim", f"{PREFIX}bundles")
+    try:
+        pod = named(parts, "Pod", f"{PREFIX}bundles")
+        with played(engine, [volume, pod], tmp_path / "bundles.yaml", f"{PREFIX}bundles"):
+            shell = f"{PREFIX}bundles-shell"
+            engine.podman("cp", str(bundle), f"{shell}:/bundles/current")
+            engine.podman("exec", shell, "rllib-citylearn", "bundle", "verify", "/bundles/current")
+        names = [("ConfigMap", "standalone-settings"), ("Secret", "policy-tokens"), ("Deployment", "policy-standalone")]
+        server = [volume, *(named(parts, kind, PREFIX + name) for kind, name in names)]
+        with played(engine, server, tmp_path / "server.yaml", f"{PREFIX}policy-standalone-pod") as address:
+            url = f"http://{address}:8000"
+            print(f"\nready {ready(engine, url, f'{PREFIX}policy-standalone-pod'):.1f} s after it was played")
+            runtime = PolicyRuntime(read_bundle(bundle))
+            body = {"observations": observations(runtime.community, 2)}
+            assert httpx.post(f"{url}/predict", json=body).status_code == 401
+            given = httpx.post(f"{url}/predict", json=body, headers={"authorization": f"Bearer {_TOKEN}"}).raise_for_status()
+            expected = runtime.predict([body["observations"]], [None]).values[0]
+            assert given.json()["actions"] == [pytest.approx(row, abs=1e-6) for row in expected]
+    finally:
+        engine.podman("volume", "rm", "--force", f"{PREFIX}bundles", check=False)
+        engine.podman("secret", "rm", f"{PREFIX}policy-tokens", check=False)
