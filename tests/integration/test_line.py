@@ -117,7 +117,6 @@ def test_the_bundle_acts_as_the_checkpoint_does(run_folder: Path, challenge_2022
     assert_same_actions(module, bundle.manifest.community, runtime, recorded(challenge_2022))
 
 
-@pytest.mark.slow
 def test_a_policy_far_from_its_rule_is_exported_faithfully(run_folder: Path, tmp_path: Path, challenge_2022: Path):
     """The tiny run hardly leaves the rule; these weights do, so that every layer of the graphs matters."""
     module = load_module(run_folder / "best")
@@ -230,7 +229,6 @@ def test_a_folder_that_is_no_checkpoint_is_refused(tmp_path: Path):
         load_module(tmp_path)
 
 
-@pytest.mark.slow
 def test_exporting_over_something_else_leaves_it_alone(run_folder: Path, tmp_path: Path):
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(BundleError):
