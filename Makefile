@@ -8,11 +8,12 @@ INSTALLED := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 PRESET ?= quick
 CONTAINER ?= docker
+IMAGES ?= serve train
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 REVISION = $(shell git rev-parse HEAD)
 
 .DEFAULT_GOAL := help
-.PHONY: help install train test slow containers images bench check docs format serve clean
+.PHONY: help install train test slow containers images image-serve image-train image-train-gpu bench check docs format serve clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,9 +41,18 @@ test: $(INSTALLED) ## Run the tests a contributor needs (10 to 14 minutes on 2 c
 slow: $(INSTALLED) ## Run the slow tests: full years, every data set of the archive, a hundred buildings
 	@$(BIN)/python -m pytest -n 2 -m slow
 
-images: ## Build both images (CONTAINER=podman, BUILD='--build-arg TORCH=cuda'; see docs/images.md)
-	@$(CONTAINER) build $(BUILD) --build-arg REVISION=$(REVISION) -f docker/serve.Dockerfile -t rllib-citylearn-serve:$(VERSION) .
-	@$(CONTAINER) build $(BUILD) --build-arg REVISION=$(REVISION) -f docker/train.Dockerfile -t rllib-citylearn-train:$(VERSION) .
+images: $(IMAGES:%=image-%) ## Build images (IMAGES=train-gpu, TORCH_CPU_INDEX=ADDRESS, CONTAINER=podman; see docs/images.md)
+
+BUILD_IMAGE = $(CONTAINER) build $(BUILD) --build-arg REVISION=$(REVISION)
+
+image-serve:
+	@$(BUILD_IMAGE) -f docker/serve.Dockerfile -t rllib-citylearn-serve:$(VERSION) .
+
+image-train:
+	@$(BUILD_IMAGE) $(TORCH_CPU_INDEX:%=--build-arg PIP_EXTRA_INDEX_URL=%) -f docker/train.Dockerfile -t rllib-citylearn-train:$(VERSION) .
+
+image-train-gpu:
+	@$(BUILD_IMAGE) --build-arg TORCH=cuda -f docker/train.Dockerfile -t rllib-citylearn-train:$(VERSION)-gpu .
 
 containers: $(INSTALLED) ## Build the images and try them (root; podman, buildah, runc)
 	@$(BIN)/python -m pytest -m container tests/container

@@ -56,11 +56,15 @@ ENV PATH=/opt/venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/
 
 ARG VERSION=0.1.0
 ARG REVISION=
+ARG SOURCE=
+ARG BASE
 LABEL org.opencontainers.image.title="rllib_citylearn serve" \
       org.opencontainers.image.description="Serves policies for communities of grid-interactive buildings with Ray Serve" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${REVISION}"
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.source="${SOURCE}" \
+      org.opencontainers.image.base.name="${BASE}"
 
 USER 1001:1001
 EXPOSE 8000

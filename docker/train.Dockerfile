@@ -52,11 +52,15 @@ ENV PATH=/opt/venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/
 
 ARG VERSION=0.1.0
 ARG REVISION=
+ARG SOURCE=
+ARG BASE
 LABEL org.opencontainers.image.title="rllib_citylearn train" \
       org.opencontainers.image.description="Trains controllers for communities of grid-interactive buildings with RLlib" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${REVISION}"
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.source="${SOURCE}" \
+      org.opencontainers.image.base.name="${BASE}"
 
 WORKDIR /work
 COPY tune_configs tune_configs

@@ -36,7 +36,8 @@ def build_options(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> l
 @pytest.fixture(scope="session")
 def serve_image(engine: Engine, build_options: list[str]) -> Iterator[str]:
     tag = "localhost/citylearn-test-serve"
-    options = [*build_options, "--build-arg", "REVISION=0123abc"]
+    said = ["--build-arg", "REVISION=0123abc", "--build-arg", "SOURCE=https://git.example.org/citylearn"]
+    options = [*build_options, *said]
     engine.build(tag, ROOT, ROOT / "docker" / "serve.Dockerfile", *options)
     yield tag
     engine.remove_image(tag)

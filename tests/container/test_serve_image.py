@@ -18,6 +18,7 @@ import pytest
 from rllib_citylearn.export import PolicyRuntime, read_bundle
 from serve.load import exchange, request
 from tests.bundles import observations, write_small_bundle
+from tests.container.base import base_of
 from tests.container.engine import Engine
 from tests.container.serving import (
     PORT,
@@ -59,6 +60,8 @@ def test_it_says_what_it_is(image: dict[str, Any]) -> None:
     assert labels["version"] == project["version"]
     assert labels["licenses"] == project["license"]
     assert labels["revision"] == "0123abc"
+    assert labels["source"] == "https://git.example.org/citylearn"
+    assert labels["base.name"] == base_of(ROOT / "docker" / "serve.Dockerfile")
     assert labels["title"]
     assert labels["description"]
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import celpy
@@ -18,10 +20,34 @@ from tests.k8s.documents import ROOT, Document, title
 
 FOLDER = ROOT.parent / "shared" / "kuberay-crds-1.7.0"
 
-needs_crds = pytest.mark.skipif(not FOLDER.is_dir(), reason=f"KubeRay's CRDs are not at {FOLDER.name} beside the repository")
+REQUIRED = "REQUIRE_KUBERAY_CRDS"
+"""Variable of the environment: with any value, missing CRDs are an error and no reason to skip."""
 
 _KINDS = {"RayService": "rayservices", "RayJob": "rayjobs", "RayCluster": "rayclusters"}
 _INT = {"int32": 2**31, "int64": 2**63}
+
+
+def why_skip(folder: Path, environment: Mapping[str, str]) -> str | None:
+    """Why nothing can be held to the CRDs; None if it can.
+
+    Args:
+        folder: where they are, one a kind.
+        environment: variables.
+
+    Raises:
+        FileNotFoundError: they are missing, and the environment says that they are required.
+    """
+    missing = [name for name in sorted(_KINDS.values()) if not (folder / f"ray.io_{name}.yaml").is_file()]
+    if not missing:
+        return None
+    says = f"KubeRay's CRDs of {', '.join(missing)} are not in shared/{folder.name} beside the repository"
+    if environment.get(REQUIRED):
+        raise FileNotFoundError(f"{says}, and {REQUIRED} is set; put them there as ray.io_KIND.yaml, or unset it.")
+    return says
+
+
+_REASON = why_skip(FOLDER, os.environ)
+needs_crds = pytest.mark.skipif(_REASON is not None, reason=str(_REASON))
 
 
 @cache

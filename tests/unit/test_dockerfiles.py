@@ -85,6 +85,28 @@ def test_they_have_the_projects_version_and_licence(dockerfile: Path) -> None:
     assert f'image.licenses="{PROJECT["license"]}"' in text
 
 
+def labels(text: str) -> dict[str, str]:
+    """Of the last stage; a variable that is not declared in it is empty, also if it is before the first stage."""
+    stage = re.split(r"^FROM .*$", text, flags=re.M)[-1]
+    declared = dict(re.findall(r"^ARG (\w+)(?:=(.*))?$", stage, flags=re.M))
+    found = re.findall(r'org\.opencontainers\.image\.([\w.]+)="([^"]*)"', stage)
+    return {
+        name: re.sub(r"\$\{(\w+)\}", lambda one: f"<{one[1]}>" if one[1] in declared else "", value) for name, value in found
+    }
+
+
+LABELS = {"version": "<VERSION>", "revision": "<REVISION>", "source": "<SOURCE>", "base.name": "<BASE>"}
+
+
+@pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda path: path.stem)
+def test_labels_say_what_it_was_made_of(dockerfile: Path) -> None:
+    text = dockerfile.read_text()
+    assert labels(text).items() >= LABELS.items()
+    for line in ("ARG BASE\n", "ARG SOURCE=\n", '      org.opencontainers.image.source="${SOURCE}" \\\n'):
+        assert line in text
+        assert not labels(text.replace(line, "")).items() >= LABELS.items()
+
+
 @pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda path: path.stem)
 def test_packages_come_before_the_source_and_under_the_constraints(dockerfile: Path) -> None:
     lines = instructions(dockerfile)
