@@ -21,8 +21,13 @@ from tests.k8s.injected import Pod, pods
 IN_IMAGE = Path("/work")
 """Where the image for training has the repository's tune_configs/."""
 
+ENTRYPOINT = ["tini", "--", "rllib-citylearn"]
+"""Of both images. tini passes signals on, which a first process without a handler would ignore."""
+
 _OURS = {"rllib-citylearn-serve", "rllib-citylearn-train"}
-_PINNED = re.compile(r"[a-z0-9./-]+:\d+\.\d+\.\d+[\w.-]*(@sha256:[0-9a-f]{64})?")
+_LEAST_REDIS = (7, 2, 14)
+"""Below it, holes are known: CVE-2024-31228, CVE-2025-49844, CVE-2026-23479."""
+_PINNED = re.compile(r"[a-z0-9._:/-]+:\d+\.\d+\.\d+[\w.-]*(@sha256:[0-9a-f]{64})?")
 
 
 def faults(documents: Documents) -> list[str]:
@@ -32,17 +37,21 @@ def faults(documents: Documents) -> list[str]:
         *_serving(documents),
         *_jobs(documents),
         *_standalone(documents),
+        *_entrypoints(documents),
     ]
 
 
 def _images(pod: Pod) -> Iterator[str]:
     for container in [*pod.spec.get("initContainers", []), *pod.spec["containers"]]:
         image = container["image"]
-        name, _, tag = image.rpartition("/")[2].partition(":")
+        name, _, tag = image.rpartition("/")[2].partition("@")[0].partition(":")
+        name = name.replace("_", "-")  # as GitHub's registry has it
         if not _PINNED.fullmatch(image):
             yield f"{container['name']}: {image} has no version of its own"
         elif name in _OURS and not re.fullmatch(rf"{re.escape(__version__)}(-gpu)?", tag):
             yield f"{container['name']}: {image} is not of version {__version__}"
+        elif name == "redis" and tuple(map(int, re.findall(r"\d+", tag)[:3])) < _LEAST_REDIS:
+            yield f"{container['name']}: {image} has holes that are mended in {'.'.join(map(str, _LEAST_REDIS))}"
         elif name not in _OURS | {"redis"}:
             yield f"{container['name']}: {image} is none of the images that docker/ builds"
         elif name == "rllib-citylearn-serve" and any(one in pod.of for one in ("RayJob", "RayCluster")):
@@ -149,9 +158,16 @@ def _jobs(documents: Documents) -> Iterator[str]:
         runs = _mounted(head, str(options.runs))
         if runs is None or not options.runs.is_absolute():
             yield f"{title(document)}: --runs {options.runs} is on the read-only root"
+        yield from (f"{title(document)}: {sentence}" for sentence in _gpus(options, cluster))
         if options.storage is None:
             yield f"{title(document)}: without --storage what was learned ends with the head"
-        elif "://" not in options.storage:
+        elif "://" in options.storage:
+            credentials = {
+                group: template["spec"]["containers"][0].get("envFrom") for group, _, template in templates(cluster)
+            }
+            for group in [group for group, given in credentials.items() if not given]:
+                yield f"{title(document)}: {group} has no credentials for {options.storage}"
+        else:
             claims = []
             for _, _, template in templates(cluster):
                 mount = _mounted(template["spec"]["containers"][0], options.storage)
@@ -162,13 +178,43 @@ def _jobs(documents: Documents) -> Iterator[str]:
                 yield f"{title(document)}: {options.storage} is not one volume that all nodes write to"
 
 
+def _gpus(options: Any, cluster: Document) -> Iterator[str]:
+    """A search's trials take a share of a GPU only if they are told to; `train` takes one where there is one."""
+    gpus = {group: int(spec["rayStartParams"].get("num-gpus", 0)) for group, spec, _ in templates(cluster)}
+    told = [one for one in options.set if one.startswith("runners.num_gpus_per_learner=")]
+    if options.command != "tune" or not (any(gpus.values()) or told):
+        return
+    if not (any(gpus.values()) and told):
+        yield "either trials take a share of a GPU (--set runners.num_gpus_per_learner) or no worker has one"
+        return
+    share = float(told[-1].partition("=")[2])
+    for group, spec, _ in templates(cluster):
+        if gpus[group] and float(spec["rayStartParams"]["num-cpus"]) < gpus[group] // share:
+            yield f"{group}: {spec['rayStartParams']['num-cpus']} cores do not do for the trials that share its GPU"
+        if group != "head" and not gpus[group] and spec["minReplicas"]:
+            yield f"{group}: {spec['minReplicas']} workers without a GPU wait for trials that need one"
+
+
+def _entrypoints(documents: Documents) -> Iterator[str]:
+    """Pods that are written out; KubeRay gives its own commands."""
+    for document in documents:
+        if document["kind"] not in ("Deployment", "Pod"):
+            continue
+        spec = document["spec"] if document["kind"] == "Pod" else document["spec"]["template"]["spec"]
+        for container in spec["containers"]:
+            command = container.get("command")
+            if command is not None and command[: len(ENTRYPOINT) - 1] != ENTRYPOINT[:-1]:
+                yield f"{title(document)}: {command[0]} takes the place of tini, so that signals are passed on to nobody"
+
+
 def _standalone(documents: Documents) -> Iterator[str]:
     for document in documents:
         if document["kind"] != "Deployment":
             continue
         spec = document["spec"]["template"]["spec"]
         (container,) = spec["containers"]
-        options = parsed(shlex.join(container["command"]))
+        words = [*container.get("command", ENTRYPOINT), *container.get("args", [])]
+        options = parsed(shlex.join(words[2:] if words[:2] == ENTRYPOINT[:2] else words))
         mount = _mounted(container, str(options.settings))
         maps = {one["metadata"]["name"]: one["data"] for one in documents if one["kind"] == "ConfigMap"}
         volumes = {volume["name"]: volume for volume in spec["volumes"]}

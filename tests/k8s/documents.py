@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import copy
-import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -16,13 +16,16 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 K8S = ROOT / "k8s"
-OVERLAYS = ("local", "cpu", "gpu", "production")
+OVERLAYS = ("local", "standalone", "cpu", "gpu", "production")
 
 VARIANTS = {
-    "production behind a gateway": ("production", [("ingress", "gateway")]),
-    "production with upgrades by shares": ("production", [("ingress", "incremental-upgrade")]),
+    "production behind an ingress": ("production", [("gateway", "ingress")]),
+    "production with upgrades by shares": ("production", [("gateway", "incremental-upgrade")]),
     "jobs in a queue": ("cpu", [(None, "kueue")]),
-    "runs in an object store": ("cpu", [(None, "object-store")]),
+    "runs in an object store": ("cpu", [(None, "object-store"), (None, "pod-identity")]),
+    "GPU jobs in a queue": ("gpu", [(None, "kueue")]),
+    "GPU runs in an object store": ("gpu", [(None, "object-store")]),
+    "all that jobs may have": ("gpu", [(None, "kueue"), (None, "object-store"), (None, "pod-identity")]),
 }
 """Components that no overlay has, and how docs/deploy.md puts them into one: in place of another, or added."""
 
@@ -50,25 +53,32 @@ def overlay(name: str) -> Documents:
 
 
 @cache
-def _variant_folder(name: str, parent: Path) -> Path:
+def _variant(name: str) -> Documents:
     base, changes = VARIANTS[name]
-    shutil.copytree(K8S, parent / "k8s")
-    file = parent / "k8s" / "overlays" / base / "kustomization.yaml"
-    text = file.read_text()
-    for old, new in changes:
-        entry = f"  - ../../components/{new}\n"
-        if old is not None:
-            assert f"  - ../../components/{old}\n" in text
-            text = text.replace(f"  - ../../components/{old}\n", entry)
-        else:
-            text = text.replace("images:\n", f"components:\n{entry}images:\n")
-    file.write_text(text)
-    return file.parent
+    with tempfile.TemporaryDirectory(prefix="k8s-variant-") as folder:
+        copied = Path(folder) / "k8s"
+        shutil.copytree(K8S, copied)
+        file = copied / "overlays" / base / "kustomization.yaml"
+        content = yaml.safe_load(file.read_text())
+        components = content.setdefault("components", [])
+        for old, new in changes:
+            if old is None:
+                components.append(f"../../components/{new}")
+            else:
+                components[components.index(f"../../components/{old}")] = f"../../components/{new}"
+        file.write_text(yaml.safe_dump(content))
+        return _rendered(file.parent)
 
 
-def variant(name: str, parent: Path) -> Documents:
-    """One of ``VARIANTS``, put together in a folder of its own below ``parent``."""
-    return render(_variant_folder(name, parent / re.sub(r"\W", "-", name)))
+WITH_TOOLS = "local with tools"
+
+
+def gathered(name: str) -> Documents:
+    """An overlay, one of ``VARIANTS``, or ``WITH_TOOLS``: what `local` makes and k8s/tools besides."""
+    if name == WITH_TOOLS:
+        tools: Document = yaml.safe_load((K8S / "tools" / "bundles.yaml").read_text())
+        return [*overlay("local"), tools]
+    return copy.deepcopy(_variant(name)) if name in VARIANTS else overlay(name)
 
 
 def named(documents: Documents, kind: str, name: str) -> Document:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.k8s.documents import GONE
+from tests.k8s.documents import GONE, WITH_TOOLS
 
 Where = tuple[str, str, str]
-"""Overlay, kind and name."""
+"""Overlay or variant, kind and name."""
 
 Mistake = tuple[str, Any, str]
 
@@ -20,7 +20,9 @@ HEAD = f"{CLUSTER}.headGroupSpec"
 WORKER = f"{CLUSTER}.workerGroupSpecs.0"
 IN_HEAD, IN_WORKER = f"{HEAD}.template.spec.containers.0", f"{WORKER}.template.spec.containers.0"
 JOB = "spec.rayClusterSpec"
-INGRESS = ("production", "Ingress", "policy")
+INGRESS = ("production behind an ingress", "Ingress", "policy")
+GATEWAY = ("production", "Gateway", "policy")
+ROUTE = ("production", "HTTPRoute", "policy")
 NODES = ("production", "PodMonitor", "ray-nodes")
 REDIS = ("production", "StatefulSet", "redis")
 REDIS_SERVICE = ("production", "Service", "redis")
@@ -31,9 +33,19 @@ ALERTS = ("production", "PrometheusRule", "policies")
 ACCOUNT = ("production", "ServiceAccount", "ray-pod")
 BINDING = ("production", "RoleBinding", "policy-release")
 STANDALONE = ("local", "Deployment", "policy-standalone")
+BUNDLES = (WITH_TOOLS, "Pod", "bundles")
 GPU_TRAIN = ("gpu", "RayJob", "train")
+GPU_TUNE = ("gpu", "RayJob", "tune")
+QUEUED = ("GPU jobs in a queue", "RayJob", "tune")
+STORED = ("GPU runs in an object store", "RayJob", "tune")
+STORED_WORK = ("GPU runs in an object store", "RayCluster", "interactive")
 SMALL = {"requests": {"cpu": "3", "memory": "512Mi"}, "limits": {"cpu": "3", "memory": "512Mi"}}
 NARROW = {"requests": {"cpu": "2", "memory": "2Gi"}, "limits": {"cpu": "2", "memory": "2Gi"}}
+BY_JOB_STATUS = [
+    {"policy": "DeleteCluster", "condition": {"jobStatus": status, "ttlSeconds": 300}} for status in ("SUCCEEDED", "FAILED")
+]
+OF_RUNS = {"name": "runs", "persistentVolumeClaim": {"claimName": "runs"}}
+SEARCH = "rllib-citylearn tune --storage /runs /work/tune_configs/searches/asha.yaml --address auto"
 
 MISTAKES: dict[str, dict[Where, list[Mistake]]] = {
     "schema": {
@@ -74,6 +86,13 @@ MISTAKES: dict[str, dict[Where, list[Mistake]]] = {
         ],
         INGRESS: [
             ("apiVersion", "extensions/v1beta1", "no such kind"),
+        ],
+        GATEWAY: [
+            ("spec.listeners.0.tls", GONE, "the listener https is HTTPS, and lacks tls"),
+            ("spec.gatewayClass", "envoy", "gatewayClass"),
+        ],
+        ROUTE: [
+            ("spec.rules.0.timeouts.request", "35", "does not match"),
         ],
         ALERTS: [
             ("spec.groups.0.rules.0.severity", "critical", "severity"),
@@ -125,6 +144,8 @@ MISTAKES: dict[str, dict[Where, list[Mistake]]] = {
             ("spec.deletionStrategy", GONE, "nothing deletes the cluster"),
             ("spec.deletionStrategy.deletionRules.1.condition.ttlSeconds", 0, "workers have to go first"),
             ("spec.deletionStrategy.deletionRules.1.policy", "DeleteCluster", "is there twice"),
+            ("spec.deletionStrategy.deletionRules", BY_JOB_STATUS, "after a deadline, or a submission"),
+            ("spec.deletionStrategy.deletionRules", BY_JOB_STATUS[1:], "after it succeeded"),
             ("spec.activeDeadlineSeconds", 0, "above 0"),
             ("spec.submissionMode", "SidecarMode", "no template of a submitter"),
             ("spec.submissionMode", "InteractiveMode", "tries nothing again"),
@@ -132,6 +153,12 @@ MISTAKES: dict[str, dict[Where, list[Mistake]]] = {
         ],
         TUNE: [
             ("spec.deletionStrategy.deletionRules.0.policy", "DeleteWorkers", "does not go with the autoscaler"),
+            ("spec.deletionStrategy.deletionRules", BY_JOB_STATUS, "after a deadline, or a submission"),
+        ],
+        QUEUED: [
+            (f"{JOB}.workerGroupSpecs.0.maxReplicas", 4, "replicas, least and most differ"),
+            (f"{JOB}.workerGroupSpecs.1.minReplicas", 0, "gpu: Kueue counts clusters of a fixed size"),
+            (f"{JOB}.workerGroupSpecs.1.idleTimeoutSeconds", 300, "gpu: idleTimeoutSeconds needs"),
         ],
     },
     "restricted": {
@@ -168,6 +195,21 @@ MISTAKES: dict[str, dict[Where, list[Mistake]]] = {
             (f"{IN_WORKER}.ports.2.name", "replica", "has no port replica-0"),
             (f"{WORKER}.template.metadata.labels.app~1kubernetes~1io/component", "work", "labels that it has not"),
             ("metadata.namespace", "default", "not in the namespace"),
+        ],
+        GATEWAY: [
+            ("spec.listeners.0.name", "tls", "no listener https at a Gateway policy"),
+            ("spec.listeners.0.hostname", "example.org", "its hosts are not the listener's"),
+            ("spec.listeners.0.tls.certificateRefs.0.name", "tls", "makes no secret tls"),
+        ],
+        ROUTE: [
+            ("spec.rules.0.backendRefs.0.name", "policy", "no Service policy"),
+            ("spec.rules.0.backendRefs.0.port", 80, "has no port 80"),
+        ],
+        STORED: [
+            (f"{JOB}.workerGroupSpecs.1.template.spec.volumes.2", OF_RUNS, "no PersistentVolumeClaim runs"),
+        ],
+        STORED_WORK: [
+            ("spec.workerGroupSpecs.1.template.spec.volumes.2", OF_RUNS, "no PersistentVolumeClaim runs"),
         ],
         INGRESS: [
             ("spec.rules.0.http.paths.0.backend.service.name", "policy", "no Service policy"),
@@ -211,9 +253,30 @@ MISTAKES: dict[str, dict[Where, list[Mistake]]] = {
             ("spec.entrypoint", "rllib-citylearn train --storge /runs", "command line is refused"),
             ("spec.entrypoint", "python train.py", "python is no program of the images"),
         ],
+        REDIS: [
+            ("spec.template.spec.containers.0.image", "docker.io/library/redis:7.2.5-alpine", "has holes"),
+            ("spec.template.spec.containers.0.image", "docker.io/library/redis:7-alpine", "has no version of its own"),
+        ],
+        GPU_TUNE: [
+            ("spec.entrypoint", f"{SEARCH} --runs /tmp/runs --name asha --continue", "or no worker has one"),
+            (f"{JOB}.workerGroupSpecs.0.minReplicas", 1, "cpu: 1 workers without a GPU wait"),
+            (f"{JOB}.workerGroupSpecs.1.rayStartParams.num-cpus", "2", "gpu: 2 cores do not do for the trials"),
+        ],
+        STORED: [
+            (f"{JOB}.workerGroupSpecs.1.template.spec.containers.0.envFrom", GONE, "gpu has no credentials for s3://"),
+            (
+                "spec.entrypoint",
+                f"{SEARCH} --runs /tmp/runs --name asha --continue",
+                "is not one volume that all nodes write to",
+            ),
+        ],
         STANDALONE: [
-            ("spec.template.spec.containers.0.command.3", "/settings/a.yaml", "is in no ConfigMap"),
-            ("spec.template.spec.containers.0.command.5", "127.0.0.1", "where no Service reaches it"),
+            ("spec.template.spec.containers.0.args.2", "/settings/a.yaml", "is in no ConfigMap"),
+            ("spec.template.spec.containers.0.args.4", "127.0.0.1", "where no Service reaches it"),
+            ("spec.template.spec.containers.0.command", ["rllib-citylearn"], "takes the place of tini"),
+        ],
+        BUNDLES: [
+            ("spec.containers.0.command", ["/bin/bash", "-c", "sleep infinity & wait"], "takes the place of tini"),
         ],
     },
     "sizes": {

@@ -172,6 +172,9 @@ def _job(spec: Document) -> Iterator[str]:
         yield "enableK8sTokenAuth is not for RayJobs"
     if suspended and cluster.get("enableInTreeAutoscaling"):
         yield "Kueue counts clusters of a fixed size; a job in its queue can't have the autoscaler"
+    for group in cluster["workerGroupSpecs"] if suspended else []:
+        if not group["minReplicas"] == group["replicas"] == group["maxReplicas"]:
+            yield f"{group['groupName']}: Kueue counts clusters of a fixed size, and replicas, least and most differ"
     strategy = spec.get("deletionStrategy")
     if strategy is not None:
         yield from _deletion(strategy, shutdown, bool(cluster.get("enableInTreeAutoscaling")))
@@ -192,6 +195,9 @@ def _deletion(strategy: Document, shutdown: bool, autoscaled: bool) -> Iterator[
         if policy in times.setdefault(status, {}):
             yield f"{policy} after {status} is there twice"
         times[status][policy] = condition.get("ttlSeconds", 0)
+    for status, when in (("SUCCEEDED", "it succeeded"), ("Failed", "a deadline, or a submission that failed")):
+        if rules and not {"DeleteCluster", "DeleteSelf"} & set(times.get(status, {})):
+            yield f"nothing deletes the cluster after {when} (kuberay#5184)"
     for status, by_policy in times.items():
         after = [by_policy[policy] for policy in _ORDER if policy in by_policy]
         if after != sorted(after):

@@ -15,7 +15,7 @@ import yaml
 
 from rllib_citylearn.errors import ConfigError
 from tests.k8s.contents import parsed
-from tests.k8s.documents import K8S, OVERLAYS, ROOT, VARIANTS, Documents, named, needs_kubectl, overlay, variant
+from tests.k8s.documents import K8S, OVERLAYS, ROOT, VARIANTS, Documents, gathered, named, needs_kubectl, overlay, title
 from tests.k8s.injected import pods, services
 from tests.k8s.references import NAMESPACE, PAGE, documented_secrets
 from tests.k8s.sizes import CORES_A_REPLICA, MEBIBYTES
@@ -30,6 +30,7 @@ KINDS = {
     "rayjob": "RayJob",
     "raycluster": "RayCluster",
     "statefulset": "StatefulSet",
+    "deployment": "Deployment",
     "secret": "Secret",
     "endpointslices": "EndpointSlice",
 }
@@ -37,9 +38,16 @@ LOOK = {"get", "describe", "logs", "wait", "kustomize", "config"}
 VERBS = LOOK | {"apply", "patch", "delete", "create", "cp", "exec", "port-forward", "rollout"}
 
 
-def commands() -> list[str]:
-    """Every line of a block that is a command, continued lines joined, and commands in the text."""
+def sections() -> list[str]:
+    """Headings of the second order."""
+    return re.findall(r"^## (.+)$", PAGE.read_text(encoding="utf-8"), flags=re.M)
+
+
+def commands(section: str | None = None) -> list[str]:
+    """Every line of a block that is a command, continued lines joined, and commands in the text; of a section, or of all."""
     page = PAGE.read_text(encoding="utf-8").replace("\\\n", " ")
+    if section is not None:
+        page = re.split(r"^## ", page.partition(f"\n## {section}\n")[2], maxsplit=1, flags=re.M)[0]
     blocks = re.findall(r"^```\n(.*?)^```", page, flags=re.M | re.S)
     lines = [re.sub(r"\s{2,}#.*$", "", line).removeprefix("$ ") for block in blocks for line in block.splitlines()]
     inline = [code for code in re.findall(r"`([^`\n]+)`", page) if code.startswith(("kubectl ", "rllib-citylearn "))]
@@ -68,18 +76,16 @@ def _words(line: str) -> list[list[str]]:
 
 
 @cache
-def kubectl() -> list[list[str]]:
-    """The words of every call of kubectl."""
-    calls = [call for line in commands() if "..." not in line for call in _words(line)]
+def kubectl(section: str | None = None) -> list[list[str]]:
+    """The words of every call of kubectl, of one section or of all."""
+    calls = [call for line in commands(section) if "..." not in line for call in _words(line)]
     return [call for call in calls if call[:1] == ["kubectl"] and call[-1] != "-k"]
 
 
 @pytest.fixture(scope="module")
-def everything(tmp_path_factory: pytest.TempPathFactory) -> Documents:
+def everything() -> Documents:
     """What all overlays and variants have together."""
-    folder = tmp_path_factory.mktemp("page")
-    found = [document for name in OVERLAYS for document in overlay(name)]
-    return found + [document for name in VARIANTS for document in variant(name, folder)]
+    return [document for name in (*OVERLAYS, *VARIANTS) for document in gathered(name)]
 
 
 def test_there_is_something_to_look_at() -> None:
@@ -124,13 +130,16 @@ def test_selectors_of_applied_overlays_take_whole_parts() -> None:
             continue
         documents = overlay(Path(call[call.index("-k") + 1]).name)
         for selector in _label_options(call):
-            wanted = re.findall(r"[\w-]+", re.search(r"\((.*)\)", selector)[1])  # type: ignore[index]
-            components = {
-                document["metadata"].get("labels", {}).get("app.kubernetes.io/component") for document in documents
-            }
-            assert set(wanted) <= components, selector
-            taken = [document for document in documents if _selected(selector, document["metadata"].get("labels", {}))]
+            taken = _taken(documents, selector)
             assert 0 < len(taken) < len(documents), selector
+            several = re.search(r"(\S+) in \((.*)\)", selector)
+            if several:
+                values = {document["metadata"].get("labels", {}).get(several[1]) for document in taken}
+                assert values == set(re.findall(r"[\w-]+", several[2])), selector
+
+
+def _taken(documents: Documents, selector: str) -> Documents:
+    return [document for document in documents if _selected(selector, document["metadata"].get("labels", {}))]
 
 
 def test_selectors_of_pods_and_clusters_match_some(everything: Documents) -> None:
@@ -232,34 +241,137 @@ def test_files_that_the_page_names_exist() -> None:
     assert not missing
 
 
-def test_what_the_role_of_releases_may_is_what_its_commands_need(everything: Documents) -> None:
+ADMINISTRATORS = {
+    "From nothing to a request: kind or minikube",
+    "From nothing to a request: a managed cluster",
+    "Rotate tokens",
+}
+"""Sections whose commands are no release's."""
+
+WHOLE = {"Scale": 1, "Training": 1}
+"""How often others apply more than Ray's objects, which the page calls an administrator's there."""
+
+
+def _needs(call: list[str]) -> list[tuple[str, str]]:
+    """Resources and verbs that a call of kubectl takes."""
+    match call[1]:
+        case "get" | "describe":
+            return [(_plural(call[2]), "get")] if call[2] in KINDS else []
+        case "wait":
+            return [(_plural(next(word for word in call[2:] if "/" in word).split("/")[0]), "watch")]
+        case "logs":
+            return [("pods/log", "get")]
+        case "exec" | "cp":
+            return [("pods/exec", "create"), ("pods", "get")]
+        case "port-forward":
+            return [("pods/portforward", "create"), ("services", "get")]
+        case "delete":
+            return [(_plural(call[2]), "delete")]
+        case "patch":
+            return [("rayclusters", "patch"), ("rayclusters", "get")]
+        case "apply" if "-k" in call:
+            documents = overlay(Path(call[call.index("-k") + 1]).name)
+            for selector in _label_options(call):
+                documents = _taken(documents, selector)
+            return [(_plural(one["kind"].lower()), verb) for one in documents for verb in ("get", "create", "patch")]
+        case "apply":
+            return [("pods", "get"), ("pods", "create")]
+        case "create":
+            return [(_plural(call[2]), "create")]
+        case "config" | "kustomize":
+            return []
+    raise AssertionError(f"what does {call} need?")
+
+
+def _refused(role: Any, call: list[str]) -> list[tuple[str, str]]:
+    allowed = {(resource, verb) for rule in role["rules"] for resource in rule["resources"] for verb in rule["verbs"]}
+    return [need for need in _needs(call) if need not in allowed and need[0] not in ("secrets", "endpointslices")]
+
+
+@pytest.mark.parametrize("section", [one for one in sections() if one not in ADMINISTRATORS])
+def test_what_the_role_of_releases_may_is_what_its_commands_need(section: str) -> None:
     """Those of rolling, training and looking; secrets and whole overlays are an administrator's."""
-    (role,) = {yaml.safe_dump(one): one for one in everything if one["kind"] == "Role"}.values()
-    allowed: dict[str, set[str]] = {}
-    for rule in role["rules"]:
-        for resource in rule["resources"]:
-            allowed.setdefault(resource, set()).update(rule["verbs"])
-    needs: dict[str, Any] = {
-        "get": lambda call: [(_plural(call[2]), "get")] if call[2] in KINDS else [],
-        "wait": lambda call: [(_plural(next(word for word in call[2:] if "/" in word).split("/")[0]), "watch")],
-        "logs": lambda call: [("pods/log", "get")],
-        "exec": lambda call: [("pods/exec", "create")],
-        "cp": lambda call: [("pods/exec", "create")],
-        "port-forward": lambda call: [("pods/portforward", "create")],
-        "delete": lambda call: [(_plural(call[2]), "delete")],
-        "patch": lambda call: [("rayclusters", "patch")],
-    }
-    for call in kubectl():
-        for resource, verb in needs.get(call[1], lambda call: [])(call):
-            if resource not in ("secrets", "endpointslices"):
-                assert verb in allowed.get(resource, set()), (call, resource, verb)
-    assert "secrets" not in allowed
+    role = named(overlay("production"), "Role", "policy-release")
+    refused = [call for call in kubectl(section) if _refused(role, call)]
+    assert all(call[1] == "apply" and "-k" in call for call in refused), refused
+    assert len(refused) == WHOLE.get(section, 0), refused
+
+
+def test_what_that_role_may_not_is_noticed() -> None:
+    role = named(overlay("production"), "Role", "policy-release")
+    assert "secrets" not in {resource for rule in role["rules"] for resource in rule["resources"]}
     assert role["metadata"]["namespace"] == NAMESPACE
+    whole = ["kubectl", "apply", "-k", "k8s/overlays/production"]
+    assert ("networkpolicies", "patch") in _refused(role, whole)
+    assert not _refused(role, [*whole, "-l", "app.kubernetes.io/name=policy"])
+    assert _refused(role, [*whole, "-l", "app.kubernetes.io/component in (serve)"])
+
+
+@pytest.mark.parametrize(
+    ("name", "of", "kind"),
+    [
+        ("production", "policy", "RayService"),
+        ("local", "policy", "RayService"),
+        ("gpu", "train", "RayJob"),
+        ("cpu", "tune", "RayJob"),
+    ],
+)
+def test_rays_objects_are_applied_alone_by_their_names(name: str, of: str, kind: str) -> None:
+    assert [title(one) for one in _taken(overlay(name), f"app.kubernetes.io/name={of}")] == [f"{kind} {of}"]
 
 
 def _plural(kind: str) -> str:
+    if kind.endswith("y"):
+        return f"{kind[:-1]}ies"
     return kind if kind.endswith("s") else f"{kind}s"
 
 
 def test_every_secret_of_the_manifests_is_made_by_the_page() -> None:
     assert set(documented_secrets()) >= {"ray-token", "policy-tokens", "redis-password", "policy-tls", "object-store"}
+
+
+def test_whatever_is_installed_is_known_by_then() -> None:
+    """`helm install` of a repository comes after it was added, and `kubectl` after there is a cluster."""
+    lines = commands()
+    places = {start: next(k for k, line in enumerate(lines) if line.startswith(start)) for start in ORDER}
+    assert list(places.values()) == sorted(places.values())
+    assert sum(line.startswith("helm install") for line in lines) == 1
+
+
+ORDER = ("kind create cluster", "helm repo add kuberay", "helm install kuberay-operator kuberay/", "kubectl apply")
+
+
+def test_a_damaged_bundle_is_removed_before_it_is_copied_again() -> None:
+    """Into a folder that is there `kubectl cp` copies a folder, and what was damaged stays."""
+    (row,) = re.findall(r"^\| A damaged bundle \|.*$", PAGE.read_text(encoding="utf-8"), flags=re.M)
+    assert "kubectl exec bundles -- rm -r /bundles/current" in row
+    targets = [call[3] for call in kubectl() if call[1] == "cp" and call[3].startswith("bundles:")]
+    assert len(targets) == len(set(targets)) == 2
+
+
+def test_deadlines_are_said_to_be_of_each_try() -> None:
+    """KubeRay counts them from the start of each cluster (``initRayJobStatusIfNeed`` of rayjob_controller.go)."""
+    page = " ".join(PAGE.read_text(encoding="utf-8").split())
+    hours = {3600: "an hour", 4 * 3600: "four hours", 12 * 3600: "twelve", 1800: "half an hour"}
+    said = re.search(r"Each try has ([^.]*)\.", page)
+    assert said is not None
+    for name in ("train", "tune"):
+        spec = named(overlay("cpu"), "RayJob", name)["spec"]
+        assert hours[spec["activeDeadlineSeconds"]] in said[1]
+        assert hours[spec["preRunningDeadlineSeconds"]] in said[1]
+
+
+def test_accounts_of_pods_that_write_to_the_store_are_named() -> None:
+    """Those of workload identity: a search's command runs on its head, under another account than a training's."""
+    found = pods(gathered("runs in an object store"))
+    accounts = {pod.spec["serviceAccountName"] for pod in found if any("envFrom" in one for one in pod.spec["containers"])}
+    (paragraph,) = re.findall(r"^With `components/object-store`.*?\n\n", PAGE.read_text(encoding="utf-8"), flags=re.M | re.S)
+    assert accounts == {"ray-pod", "ray-head"}
+    assert all(f"`{account}`" in paragraph for account in accounts)
+
+
+def test_every_component_and_overlay_has_a_row() -> None:
+    rows = " ".join(re.findall(r"^\| (`.*?) \|", PAGE.read_text(encoding="utf-8"), flags=re.M))
+    for one in (*(K8S / "components").iterdir(), *(K8S / "overlays").iterdir()):
+        name = one.name if one.parent.name == "components" else f"overlays/{one.name}"
+        assert f"`{name}`" in rows, name

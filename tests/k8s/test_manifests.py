@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import runpy
 from collections.abc import Callable
 from pathlib import Path
@@ -17,19 +18,22 @@ from tests.k8s.documents import (
     OVERLAYS,
     ROOT,
     VARIANTS,
-    Document,
+    WITH_TOOLS,
     Documents,
+    changed,
+    gathered,
+    named,
     needs_kubectl,
     overlay,
     render,
     sentences,
     serve_config,
-    variant,
+    title,
 )
 
 pytestmark = needs_kubectl
 
-EVERYTHING = (*OVERLAYS, *VARIANTS, "local with tools")
+EVERYTHING = (*OVERLAYS, *VARIANTS, WITH_TOOLS)
 
 CHECKS: dict[str, Callable[[Documents], list[str]]] = {
     "core": lambda documents: [fault for document in documents for fault in core.faults(document)],
@@ -41,33 +45,44 @@ CHECKS: dict[str, Callable[[Documents], list[str]]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """For variants."""
-    return tmp_path_factory.mktemp("variants")
-
-
-def documents(name: str, folder: Path) -> Documents:
-    """Of an overlay or variant; the tools belong to what `local` makes."""
-    if name == "local with tools":
-        tools: Document = yaml.safe_load((K8S / "tools" / "bundles.yaml").read_text())
-        tools["metadata"]["labels"].setdefault("app.kubernetes.io/component", "tools")
-        return [*overlay("local"), tools]
-    return overlay(name) if name in OVERLAYS else variant(name, folder)
-
-
 @needs_crds
-@pytest.mark.parametrize("name", EVERYTHING)
-def test_rays_objects_are_valid(name: str, folder: Path) -> None:
-    found = documents(name, folder)
+@pytest.mark.parametrize("name", [name for name in EVERYTHING if name != "standalone"])
+def test_rays_objects_are_valid(name: str) -> None:
+    found = gathered(name)
     assert any(document["apiVersion"] == "ray.io/v1" for document in found)
     assert not (faults := [fault for document in found for fault in crds.faults(document)]), sentences(faults)
 
 
 @pytest.mark.parametrize("check", CHECKS)
 @pytest.mark.parametrize("name", EVERYTHING)
-def test_a_cluster_would_take_and_run_it(name: str, check: str, folder: Path) -> None:
-    assert not (faults := CHECKS[check](documents(name, folder))), sentences(faults)
+def test_a_cluster_would_take_and_run_it(name: str, check: str) -> None:
+    assert not (faults := CHECKS[check](gathered(name))), sentences(faults)
+
+
+def test_nothing_of_the_standalone_overlay_needs_kinds_that_are_not_kubernetes_own() -> None:
+    """`kubectl apply -k` ends with an error where one kind is unknown, after it has made the rest."""
+    own = {"v1", "apps/v1", "networking.k8s.io/v1", "rbac.authorization.k8s.io/v1"}
+    assert {document["apiVersion"] for document in overlay("standalone")} == own
+    assert named(overlay("standalone"), "Deployment", "policy-standalone") == named(
+        overlay("local"), "Deployment", "policy-standalone"
+    )
+
+
+@pytest.mark.parametrize("name", [name for name, (_, changes) in VARIANTS.items() if (None, "object-store") in changes])
+def test_runs_in_an_object_store_need_no_volume(name: str) -> None:
+    found = gathered(name)
+    assert not [title(document) for document in found if document["kind"] == "PersistentVolumeClaim"]
+    for pod in injected.pods(found):
+        assert not [volume for volume in pod.spec["volumes"] if "persistentVolumeClaim" in volume], pod.of
+    jobs = [document for document in found if document["kind"] == "RayJob"]
+    assert len(jobs) == 2
+    for job in jobs:
+        assert contents.parsed(job["spec"]["entrypoint"]).storage == "s3://rllib-citylearn/runs"
+
+
+def test_volumes_that_all_nodes_write_to_are_seen_where_there_are_some() -> None:
+    claims = [one for one in overlay("cpu") if one["kind"] == "PersistentVolumeClaim"]
+    assert [claim["spec"]["accessModes"] for claim in claims] == [["ReadWriteMany"]]
 
 
 def test_every_component_is_in_an_overlay_or_a_variant() -> None:
@@ -78,14 +93,22 @@ def test_every_component_is_in_an_overlay_or_a_variant() -> None:
     assert used == {one.name for one in (K8S / "components").iterdir()}
 
 
-def test_images_of_overlays_reach_every_container() -> None:
-    for name, image in (("production", "rllib-citylearn-serve"), ("cpu", "rllib-citylearn-train")):
-        for pod in injected.pods(overlay(name)):
-            for container in [*pod.spec.get("initContainers", []), *pod.spec["containers"]]:
-                ours = image in container["image"]
-                assert not ours or container["image"].startswith(f"registry.example.org/{image}:"), pod.of
-    gpu = {container["image"] for pod in injected.pods(overlay("gpu")) for container in pod.spec["containers"]}
-    assert gpu == {"registry.example.org/rllib-citylearn-train:0.1.0-gpu"}
+@pytest.mark.parametrize("name", ["production", "cpu", "gpu"])
+def test_images_of_overlays_reach_every_container(name: str) -> None:
+    images = set()
+    for pod in injected.pods(overlay(name)):
+        images |= {container["image"] for container in (*pod.spec.get("initContainers", []), *pod.spec["containers"])}
+    (ours,) = {image for image in images if "citylearn" in image}
+    assert "/" in ours, "no registry"
+    assert ours.endswith("-gpu") == (name == "gpu")
+
+
+@pytest.mark.parametrize(
+    "image", ["ghcr.io/owner/rllib_citylearn-serve:0.1.0", "registry.example.org:5000/rllib-citylearn-serve:0.1.0"]
+)
+def test_images_may_have_the_names_that_registries_give_them(image: str) -> None:
+    path = "spec.template.spec.containers.0.image"
+    assert not contents.faults(changed(overlay("standalone"), "Deployment", "policy-standalone", path, image))
 
 
 def test_what_is_taken_from_serve_is_as_it_is_there() -> None:
@@ -132,6 +155,7 @@ def test_images_are_as_the_manifests_take_them(file: str, user: str) -> None:
     text = path.read_text(encoding="utf-8")
     assert f"USER {user}\n" in text
     assert f"ARG VERSION={__version__}\n" in text
+    assert f"ENTRYPOINT {json.dumps(contents.ENTRYPOINT)}\n" in text
     assert "/opt/venv/bin" in text
     for pod in injected.pods([*overlay("production"), *overlay("cpu")]):
         if "citylearn" in pod.spec["containers"][0]["image"]:

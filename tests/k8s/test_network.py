@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.k8s.documents import Documents, needs_kubectl, overlay
+from tests.k8s.documents import Documents, gathered, needs_kubectl, overlay
 from tests.k8s.injected import pods
 from tests.k8s.network import Place, may_reach, place
 
@@ -12,14 +12,19 @@ pytestmark = needs_kubectl
 
 OUTSIDE = {
     "operator": Place("kuberay-system", {"app.kubernetes.io/name": "kuberay-operator"}),
+    "gateway": Place("envoy-gateway-system", {"app.kubernetes.io/name": "envoy"}),
     "ingress": Place("ingress-nginx", {"app.kubernetes.io/name": "ingress-nginx"}),
     "prometheus": Place("monitoring", {"app.kubernetes.io/name": "prometheus"}),
     "grafana": Place("monitoring", {"app.kubernetes.io/name": "grafana"}),
     "dns": Place("kube-system", {"k8s-app": "kube-dns"}),
+    "the node's dns": Place("", address="169.254.20.10"),
+    "dns of every node": Place("kube-system", {"k8s-app": "node-local-dns"}),
     "somebody": Place("default", {"app.kubernetes.io/name": "kuberay-operator"}),
     "kubernetes": Place("", address="10.96.0.1"),
     "the internet": Place("", address="52.216.0.1"),
     "metadata": Place("", address="169.254.169.254"),
+    "metadata without Dataplane V2": Place("", address="169.254.169.252"),
+    "EKS' agent": Place("", address="169.254.170.23"),
 }
 HEAD, WORKER, CLEANUP = "RayService policy head", "RayService policy answering", "RayService policy redis-cleanup"
 
@@ -42,7 +47,9 @@ def reaches(documents: Documents, source: str, target: str, port: int, protocol:
         ("production", HEAD, "kubernetes", 6443),
         ("production", "operator", HEAD, 8265),
         ("production", "operator", HEAD, 8000),
-        ("production", "ingress", WORKER, 8000),
+        ("production", "gateway", WORKER, 8000),
+        ("production behind an ingress", "ingress", WORKER, 8000),
+        ("production with upgrades by shares", "gateway", WORKER, 8000),
         ("production", "prometheus", WORKER, 8080),
         ("production", "prometheus", WORKER, 30005),
         ("production", "prometheus", HEAD, 8080),
@@ -52,26 +59,33 @@ def reaches(documents: Documents, source: str, target: str, port: int, protocol:
         ("cpu", "RayJob train cpu", "the internet", 443),
         ("cpu", "RayJob tune head", "kubernetes", 443),
         ("gpu", "RayJob train gpu", "RayJob train cpu", 12345),
+        ("runs in an object store", "RayJob train cpu", "metadata", 80),
+        ("runs in an object store", "RayJob tune head", "metadata without Dataplane V2", 988),
+        ("runs in an object store", "RayCluster interactive cpu", "EKS' agent", 80),
     ],
 )
 def test_what_has_to_pass_does(name: str, source: str, target: str, port: int) -> None:
-    assert reaches(overlay(name), source, target, port)
+    assert reaches(gathered(name), source, target, port)
 
 
-@pytest.mark.parametrize("name", ["production", "cpu", "local"])
-def test_every_pod_may_ask_for_names(name: str) -> None:
+@pytest.mark.parametrize("name", ["production", "cpu", "standalone"])
+@pytest.mark.parametrize("server", ["dns", "the node's dns", "dns of every node"])
+def test_every_pod_may_ask_for_names(name: str, server: str) -> None:
     for pod in pods(overlay(name)):
-        assert reaches(overlay(name), pod.of, "dns", 53, "UDP"), pod.of
-        assert reaches(overlay(name), pod.of, "dns", 53), pod.of
-        assert not reaches(overlay(name), pod.of, "dns", 9153), pod.of
+        assert reaches(overlay(name), pod.of, server, 53, "UDP"), pod.of
+        assert reaches(overlay(name), pod.of, server, 53), pod.of
+        assert not reaches(overlay(name), pod.of, server, 9153), pod.of
 
 
 CLOSED = [
     ("production", "somebody", WORKER, 8000),
     ("production", "somebody", HEAD, 8265),
-    ("production", "ingress", HEAD, 8265),
-    ("production", "ingress", HEAD, 8000),
-    ("production", "ingress", WORKER, 30000),
+    ("production", "gateway", HEAD, 8265),
+    ("production", "gateway", HEAD, 8000),
+    ("production", "gateway", WORKER, 30000),
+    ("production", "ingress", WORKER, 8000),
+    ("production behind an ingress", "gateway", WORKER, 8000),
+    ("production behind an ingress", "ingress", WORKER, 30000),
     ("production", "prometheus", HEAD, 8265),
     ("production", "grafana", WORKER, 30000),
     ("production", "prometheus", "StatefulSet redis", 6379),
@@ -83,6 +97,9 @@ CLOSED = [
     ("production", "StatefulSet redis", HEAD, 6379),
     ("cpu", "RayJob train cpu", "RayJob tune head", 6379),
     ("cpu", "RayJob train cpu", "metadata", 80),
+    ("cpu", "RayJob train cpu", "EKS' agent", 80),
+    ("GPU runs in an object store", "RayJob train gpu", "metadata", 80),
+    ("runs in an object store", "RayJob train cpu", "metadata", 443),
     ("cpu", "RayJob train cpu", "kubernetes", 443),
     ("cpu", "RayJob train cpu", "the internet", 80),
     ("local", "somebody", "Deployment policy-standalone", 8000),
@@ -91,12 +108,14 @@ CLOSED = [
 
 @pytest.mark.parametrize(("name", "source", "target", "port"), CLOSED)
 def test_everything_else_does_not(name: str, source: str, target: str, port: int) -> None:
-    assert not reaches(overlay(name), source, target, port)
+    assert not reaches(gathered(name), source, target, port)
 
 
 NEEDED = {
     "ray-serve": ("production", WORKER, HEAD, 6379),
-    "ingress-to-serve": ("production", "ingress", WORKER, 8000),
+    "gateway-to-serve": ("production", "gateway", WORKER, 8000),
+    "ingress-to-serve": ("production behind an ingress", "ingress", WORKER, 8000),
+    "pod-identity": ("runs in an object store", "RayJob tune cpu", "metadata", 80),
     "heads-to-kubernetes": ("production", HEAD, "kubernetes", 443),
     "redis": ("production", HEAD, "StatefulSet redis", 6379),
     "serve-to-redis": ("production", HEAD, "StatefulSet redis", 6379),
@@ -109,14 +128,14 @@ NEEDED = {
 
 
 def less(name: str, policy: str) -> Documents:
-    """An overlay without one of its NetworkPolicies."""
-    return [one for one in overlay(name) if (one["kind"], one["metadata"]["name"]) != ("NetworkPolicy", policy)]
+    """An overlay or variant without one of its NetworkPolicies."""
+    return [one for one in gathered(name) if (one["kind"], one["metadata"]["name"]) != ("NetworkPolicy", policy)]
 
 
 @pytest.mark.parametrize("policy", NEEDED)
 def test_a_policy_that_is_missing_is_missed(policy: str) -> None:
     name, source, target, port = NEEDED[policy]
-    assert reaches(overlay(name), source, target, port)
+    assert reaches(gathered(name), source, target, port)
     assert not reaches(less(name, policy), source, target, port)
 
 

@@ -10,7 +10,7 @@ import yaml
 
 from tests.k8s import crds
 from tests.k8s.crds import needs_crds
-from tests.k8s.documents import GONE, Documents, changed, named, needs_kubectl, overlay, sentences
+from tests.k8s.documents import GONE, Documents, changed, gathered, named, needs_kubectl, overlay, sentences
 from tests.k8s.mistakes import MISTAKES, SERVICE, TRAIN, WORKER, Where
 from tests.k8s.test_manifests import CHECKS
 
@@ -18,16 +18,16 @@ pytestmark = needs_kubectl
 
 
 def planted(where: Where, path: str, value: Any) -> tuple[Documents, Documents]:
-    """An overlay, and the same with the mistake."""
+    """An overlay or variant, and the same with the mistake."""
     name, kind, of = where
-    sound = overlay(name)
+    sound = gathered(name)
     return sound, changed(sound, kind, of, path, value)
 
 
 @cache
 def _before(check: str, name: str) -> list[str]:
-    """What a check says of an overlay as it is."""
-    sound = overlay(name)
+    """What a check says of an overlay or variant as it is."""
+    sound = gathered(name)
     return [fault for document in sound for fault in crds.faults(document)] if check == "schema" else CHECKS[check](sound)
 
 
@@ -115,7 +115,7 @@ UPGRADE = {"gatewayClassName": "envoy", "maxSurgePercent": 50, "stepSizePercent"
         ({"stepSizePercent": 60}, "stepSizePercent is 60"),
         ({"intervalSeconds": 0}, "intervalSeconds"),
         ({"gatewayClassName": ""}, "gatewayClassName is needed"),
-        ({}, "goes past KubeRay's Gateway"),  # the overlay's Ingress
+        ({}, "goes past KubeRay's Gateway"),  # the overlay's HTTPRoute
     ],
 )
 def test_mistakes_in_upgrades_by_shares_are_found(change: dict[str, Any], says: str) -> None:
