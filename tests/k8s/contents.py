@@ -45,7 +45,6 @@ def _images(pod: Pod) -> Iterator[str]:
     for container in [*pod.spec.get("initContainers", []), *pod.spec["containers"]]:
         image = container["image"]
         name, _, tag = image.rpartition("/")[2].partition("@")[0].partition(":")
-        name = name.replace("_", "-")  # as GitHub's registry has it
         if not _PINNED.fullmatch(image):
             yield f"{container['name']}: {image} has no version of its own"
         elif name in _OURS and not re.fullmatch(rf"{re.escape(__version__)}(-gpu)?", tag):

@@ -104,7 +104,7 @@ def test_images_of_overlays_reach_every_container(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "image", ["ghcr.io/owner/rllib_citylearn-serve:0.1.0", "registry.example.org:5000/rllib-citylearn-serve:0.1.0"]
+    "image", ["ghcr.io/owner/rllib-citylearn-serve:0.1.0", "registry.example.org:5000/rllib-citylearn-serve:0.1.0"]
 )
 def test_images_may_have_the_names_that_registries_give_them(image: str) -> None:
     path = "spec.template.spec.containers.0.image"
