@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import copy
 import os
 import secrets
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -48,21 +52,69 @@ def parts(serve_image: str, tmp_path_factory: pytest.TempPathFactory) -> Documen
     return render(folder)
 
 
+def as_podman_reads_it(document: dict[str, Any], memory: Path) -> dict[str, Any]:
+    """The same for podman 4.3.
+
+    It writes secrets down undecoded and crashes where one's ``optional`` is left to its default. Its folders for a while
+    (``emptyDir``) are volumes of their plain names, on a disk and without ``fsGroup``; ports it opens on the machine.
+
+    Args:
+        document: a manifest.
+        memory: a folder in memory that everybody may write to, for those that are to be in memory.
+    """
+    result = copy.deepcopy(document)
+    if result["kind"] == "Secret":
+        result["data"] = {key: base64.b64decode(text).decode() for key, text in result["data"].items()}
+    pod = result["spec"]["template"]["spec"] if result["kind"] == "Deployment" else result.get("spec", {})
+    for container in pod.get("containers", []):
+        container.pop("ports", None)
+        for mount in container["volumeMounts"]:
+            mount["name"] = PREFIX + mount["name"]
+    for volume in pod.get("volumes", []):
+        volume["name"] = PREFIX + volume["name"]
+        if "secret" in volume:
+            volume["secret"]["optional"] = False
+        if volume.get("emptyDir", {}).get("medium") == "Memory":
+            del volume["emptyDir"]
+            volume["hostPath"] = {"path": str(memory)}
+    return result
+
+
+def names(engine: Engine, kind: str) -> list[str]:
+    """Pods or volumes of these tests."""
+    found = engine.podman(kind, "ls", "--format", "{{.Name}}").stdout.split()
+    return [name for name in found if name.startswith(PREFIX)]
+
+
 @contextmanager
-def played(engine: Engine, documents: Documents, file: Path, pod: str) -> Iterator[str]:
-    """Its address while the pod runs; volumes stay."""
-    file.write_text(yaml.safe_dump_all(documents))
+def played(engine: Engine, documents: Documents, file: Path) -> Iterator[str]:
+    """The one pod's address while it runs; volumes stay."""
+    with tempfile.TemporaryDirectory(prefix=PREFIX, dir="/dev/shm") as memory:
+        Path(memory).chmod(0o1777)
+        read = [as_podman_reads_it(document, Path(memory)) for document in documents]
+        file.write_text(yaml.safe_dump_all(one for one in read if one["kind"] != "Secret"))
+        yield from _played(engine, file, [one for one in read if one["kind"] == "Secret"])
+
+
+def _played(engine: Engine, file: Path, kept: Documents) -> Iterator[str]:
+    secrets_file = file.with_name("secret.yaml")
     try:
+        for secret in kept:
+            secrets_file.write_text(yaml.safe_dump(secret))
+            engine.podman("secret", "create", secret["metadata"]["name"], str(secrets_file))
         engine.podman("kube", "play", str(file))
+        (pod,) = names(engine, "pod")
         infrastructure = engine.inspect(pod, "pod")["InfraContainerID"]
         networks = engine.inspect(infrastructure)["NetworkSettings"]["Networks"]
         yield next(network["IPAddress"] for network in networks.values())
     finally:
-        engine.podman("kube", "down", str(file), check=False)
-        engine.podman("pod", "rm", "--force", "--time", "0", pod, check=False)
+        for pod in names(engine, "pod"):
+            engine.podman("pod", "rm", "--force", "--time", "0", pod, check=False)
+        for secret in kept:
+            engine.podman("secret", "rm", secret["metadata"]["name"], check=False)
 
 
-def ready(engine: Engine, url: str, pod: str, timeout_s: float = 120.0) -> float:
+def ready(engine: Engine, url: str, timeout_s: float = 120.0) -> float:
     """Seconds until it says that it is."""
     started = time.monotonic()
     while (passed := time.monotonic() - started) < timeout_s:
@@ -72,7 +124,8 @@ def ready(engine: Engine, url: str, pod: str, timeout_s: float = 120.0) -> float
         except httpx.TransportError:
             pass  # not listening yet: the deadline ends this
         time.sleep(0.3)
-    pytest.fail(f"not ready after {passed:.0f} s:\n{engine.podman('pod', 'logs', pod, check=False)}")
+    said = [engine.podman("pod", "logs", pod, check=False) for pod in names(engine, "pod")]
+    pytest.fail(f"not ready after {passed:.0f} s:\n{said}")
 
 
 def test_the_local_overlay_without_the_operator_answers(
@@ -81,15 +134,16 @@ def test_the_local_overlay_without_the_operator_answers(
     volume = named(parts, "PersistentVolumeClaim", f"{PREFIX}bundles")
     try:
         pod = named(parts, "Pod", f"{PREFIX}bundles")
-        with played(engine, [volume, pod], tmp_path / "bundles.yaml", f"{PREFIX}bundles"):
+        with played(engine, [volume, pod], tmp_path / "bundles.yaml"):
             shell = f"{PREFIX}bundles-shell"
             engine.podman("cp", str(bundle), f"{shell}:/bundles/current")
             engine.podman("exec", shell, "rllib-citylearn", "bundle", "verify", "/bundles/current")
-        names = [("ConfigMap", "standalone-settings"), ("Secret", "policy-tokens"), ("Deployment", "policy-standalone")]
-        server = [volume, *(named(parts, kind, PREFIX + name) for kind, name in names)]
-        with played(engine, server, tmp_path / "server.yaml", f"{PREFIX}policy-standalone-pod") as address:
+        wanted = [("ConfigMap", "standalone-settings"), ("Secret", "policy-tokens"), ("Deployment", "policy-standalone")]
+        # The volume is there by now; podman refuses to make it a second time.
+        server = [named(parts, kind, PREFIX + name) for kind, name in wanted]
+        with played(engine, server, tmp_path / "server.yaml") as address:
             url = f"http://{address}:8000"
-            print(f"\nready {ready(engine, url, f'{PREFIX}policy-standalone-pod'):.1f} s after it was played")
+            print(f"\nready {ready(engine, url):.1f} s after it was played")
             runtime = PolicyRuntime(read_bundle(bundle))
             body = {"observations": observations(runtime.community, 2)}
             assert httpx.post(f"{url}/predict", json=body).status_code == 401
@@ -97,5 +151,5 @@ def test_the_local_overlay_without_the_operator_answers(
             expected = runtime.predict([body["observations"]], [None]).values[0]
             assert given.json()["actions"] == [pytest.approx(row, abs=1e-6) for row in expected]
     finally:
-        engine.podman("volume", "rm", "--force", f"{PREFIX}bundles", check=False)
-        engine.podman("secret", "rm", f"{PREFIX}policy-tokens", check=False)
+        for name in names(engine, "volume"):
+            engine.podman("volume", "rm", "--force", name, check=False)
