@@ -27,6 +27,7 @@ from rllib_citylearn.local_ray import start_local_ray
 from serve.asgi import PolicyApp
 from serve.haproxy import PIDS
 from serve.policy import DEPLOYMENT, IMPORT_PATH
+from serve.room import memory_limit, require_memory
 from serve.settings import Settings
 
 READY_TIMEOUT_S = 60.0
@@ -86,6 +87,7 @@ def serve_locally(
     settings, app = read(), PolicyApp()
     app.use(*app.prepare(settings))  # whatever is wrong is said here, in a sentence, not in a replica's log
     _require_free(host, port)
+    require_memory(memory_limit())
     _close_ray()
     with ExitStack() as held:
         folder = held.enter_context(_folder())
@@ -279,7 +281,7 @@ def _start(host: str, port: int, signals: _Signals) -> Any:
     Raises:
         UserError: Ray or the proxy did not start.
     """
-    from ray.exceptions import RayError
+    from ray.exceptions import OutOfMemoryError, RayError
     from ray.serve._private.api import serve_start
 
     start_local_ray(None, 100 * 2**20, gpus=0)
@@ -288,6 +290,8 @@ def _start(host: str, port: int, signals: _Signals) -> Any:
     try:
         return serve_start(http_options={"host": host, "port": port, "location": "HeadOnly"})
     except RayError as error:
+        if isinstance(error, OutOfMemoryError):
+            raise UserError("Ray ended a process of the server for lack of memory; give it 1.5 GiB.") from error
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         reason = next((line for line in lines if "cannot" in line), lines[-1])  # what HAProxy says last says less
         message = f"The proxy did not start ({reason}). Start the server again; the logs in {_logs()} say more."

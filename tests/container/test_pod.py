@@ -23,8 +23,8 @@ from tests.bundles import observations
 from tests.container.engine import Engine
 from tests.k8s.documents import K8S, Documents, named, needs_kubectl, render
 
-PREFIX = "citylearn-test-"
-"""Before every name: volumes and pods of others stay what they are."""
+PREFIX = f"citylearn-test-{secrets.token_hex(3)}-"
+"""Before every name: volumes and pods of others, another run of these tests among them, stay what they are."""
 
 _TOKEN = secrets.token_hex(16)
 
