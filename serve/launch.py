@@ -27,6 +27,7 @@ from rllib_citylearn.local_ray import start_local_ray
 from serve.asgi import PolicyApp
 from serve.haproxy import PIDS
 from serve.policy import DEPLOYMENT, IMPORT_PATH
+from serve.processes import kill_descendants
 from serve.room import memory_limit, require_memory
 from serve.settings import Settings
 from serve.watchdog import Watchdog
@@ -318,16 +319,21 @@ def _start(host: str, port: int, signals: _Signals) -> Any:
         raise UserError(message) from error
 
 
+def _dead() -> set[str]:
+    """What has died of Ray's core."""
+    import ray
+
+    node = ray._private.worker._global_node
+    return set() if node is None else {name for name, _ in node.dead_processes()} & {"raylet", "gcs_server"}
+
+
 def _require_ray() -> None:
     """Replicas may go on answering without these, but none that dies is replaced.
 
     Raises:
         UserError: Ray's core has died.
     """
-    import ray
-
-    node = ray._private.worker._global_node
-    dead = {name for name, _ in node.dead_processes()} & {"raylet", "gcs_server"} if node is not None else set()
+    dead = _dead()
     if dead:
         raise UserError(
             f"Ray's {' and '.join(sorted(dead))} ended, killed perhaps for lack of memory; the server ends. Start it again, "
@@ -406,6 +412,9 @@ def _stop() -> None:
     from ray import serve as ray_serve
 
     if ray.is_initialized():
+        if _dead():  # an orderly end would wait for what is no more
+            kill_descendants(os.getpid())
+            return
         # Serve's controller ends itself, and Ray would print that it died.
         ray._private.worker.print_to_stdstream = lambda *_, **__: None
         ray_serve.shutdown()

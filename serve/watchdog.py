@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import threading
 import time
-from contextlib import suppress
 
-from serve.processes import descendants
+from serve.processes import kill_descendants
 
 _STATUS = 2
 
@@ -43,7 +41,5 @@ class Watchdog:
             self._changed.wait(None if due is None else due[0] - time.monotonic())
             self._changed.clear()
         print(f"rllib-citylearn serve: {due[1]}", file=sys.stderr, flush=True)
-        for pid in reversed(descendants(os.getpid())):
-            with suppress(ProcessLookupError):  # it has ended since
-                os.kill(pid, signal.SIGKILL)
+        kill_descendants(os.getpid())
         os._exit(_STATUS)
