@@ -157,5 +157,5 @@ def test_what_the_command_refuses(
 
 @pytest.mark.parametrize("target", [0.0, -1.0, float("nan")])
 def test_a_target_that_nothing_meets_is_said(target: float) -> None:
-    with pytest.raises(ConfigError, match="target is .*give a share within"):
+    with pytest.raises(ConfigError, match=r"target is .*give a share within"):
         plan(1.0, replace(BOUNDS, target=target), 8.0)
