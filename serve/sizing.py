@@ -129,8 +129,10 @@ def plan(busy: float, bounds: Bounds, node_cores: float) -> Plan:
     """What keeps ``busy`` replicas busy all the time (requests a second times seconds each) takes in the end.
 
     Raises:
-        ConfigError: a replica has no room in a pod, or a pod in a node.
+        ConfigError: a replica has no room in a pod, or a pod in a node; or no replica may ever be busy.
     """
+    if not 0.0 < bounds.target < 1.0:
+        raise ConfigError(f"The autoscaling policy's target is {bounds.target:g}; give a share within (0, 1).")
     wanted = replicas_for(busy, bounds.target)
     replicas = min(max(wanted, bounds.min_replicas), bounds.max_replicas)
     needed = pods_for(replicas, bounds.replica_cpus, bounds.pod_cpus)

@@ -45,6 +45,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"rllib-citylearn {args.command}: {error}", file=sys.stderr)
         return 2
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] in ("rllib_citylearn", "serve"):
+            raise  # not an installation's lack but a fault of ours
+        print(
+            f"rllib-citylearn {args.command}: {error.name} is not installed here, as in the image that only serves; use the "
+            "training image, or an installation of which `rllib-citylearn doctor` finds everything.",
+            file=sys.stderr,
+        )
+        return 2
     except BrokenPipeError:
         if not _is_closed(sys.stdout):
             raise

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import subprocess
 import threading
 import time
@@ -244,6 +246,39 @@ def test_without_a_place_for_temporary_files_it_ends_with_a_sentence(engine: Eng
     assert done.returncode == 2, done.stderr
     assert "mount an empty one at /tmp" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_too_little_memory_is_said_before_anything_is_started(engine: Engine, serve_image: str, bundle: Path) -> None:
+    done = ended(engine, serve_image, *TEMPORARY, mounted(bundle), "--memory=512m", "--memory-swap=512m")
+    assert done.returncode == 2, done.stderr
+    assert "The memory limit is 512 MiB" in done.stderr
+    assert "Starting" not in done.stdout
+
+
+def test_too_few_processes_are_said_before_anything_is_started(engine: Engine, serve_image: str, bundle: Path) -> None:
+    done = ended(engine, serve_image, *TEMPORARY, mounted(bundle), "--pids-limit=128")
+    assert done.returncode == 2, done.stderr
+    assert "No more than 128 processes and threads are allowed" in done.stderr
+    assert "Starting" not in done.stdout
+
+
+def test_a_command_that_it_has_no_packages_for_is_said(engine: Engine, serve_image: str) -> None:
+    done = ended(engine, serve_image, *TEMPORARY, arguments=("train", "tune_configs/quick.yaml"))
+    assert done.returncode == 2, done.stderr
+    assert "is not installed here" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("program", ["raylet", "gcs_server"])
+def test_it_ends_with_a_sentence_when_the_core_of_ray_is_killed(
+    engine: Engine, serve_image: str, bundle: Path, program: str
+) -> None:
+    with served(engine, serve_image, mounted(bundle)) as server:
+        names = {pid: Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0] for pid in processes(server.container)}
+        (core,) = (pid for pid, name in names.items() if name.endswith(f"/{program}".encode()))
+        os.kill(core, signal.SIGKILL)
+        assert server.container.wait(30.0) != 0
+        assert f"Ray's {program} ended" in server.container.logs()
 
 
 def test_a_stop_under_load_loses_no_request(engine: Engine, serve_image: str, bundle: Path) -> None:

@@ -153,3 +153,9 @@ def test_what_the_command_refuses(
     names = {"FILE": str(tmp_path / "one.yaml"), "EMPTY": str(tmp_path / "none.yaml")}
     assert main(["size", *(names.get(one, one) for one in arguments)]) == 2
     assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("target", [0.0, -1.0, float("nan")])
+def test_a_target_that_nothing_meets_is_said(target: float) -> None:
+    with pytest.raises(ConfigError, match=r"target is .*give a share within"):
+        plan(1.0, replace(BOUNDS, target=target), 8.0)
