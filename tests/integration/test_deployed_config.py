@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -122,6 +123,19 @@ def wait_for(url: str, folder: Path, *paths: str) -> None:
         time.sleep(0.5)
 
 
+def first_request(server: str) -> str:
+    """What the first request of docs/deploy.md is answered, sent as it is written there."""
+    page = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    (commands,) = re.findall(r"^TOKEN=.*\ncurl .*/ready\n((?:.*\n)+?)```", page, flags=re.M)
+    assert "http://127.0.0.1:8000" in commands
+    ours = commands.replace("http://127.0.0.1:8000", server)
+    done = subprocess.run(
+        ["bash", "-c", ours], env={**os.environ, "TOKEN": TOKEN}, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def test_it_answers_those_who_have_a_token(server: str, folder: Path) -> None:
     wait_for(server, folder, "/-/healthz", "/ready")  # what pods' readiness goes by
     runtime = PolicyRuntime(read_bundle(folder / "bundle"))
@@ -132,6 +146,7 @@ def test_it_answers_those_who_have_a_token(server: str, folder: Path) -> None:
     ]
     assert [answer.status_code for answer in answers] == [200, 401]
     assert answers[0].json() == {"actions": runtime.actions(observed)}
+    assert len(json.loads(first_request(server))["actions"]) == len(runtime.building_names)
     # Prometheus asks the replica itself, at the first of its ports.
     port = json.loads((folder / "said.json").read_text())["first_port"]
     metrics = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=30.0).text

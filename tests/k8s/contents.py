@@ -47,7 +47,7 @@ def _images(pod: Pod) -> Iterator[str]:
         name, _, tag = image.rpartition("/")[2].partition("@")[0].partition(":")
         if not _PINNED.fullmatch(image):
             yield f"{container['name']}: {image} has no version of its own"
-        elif name in _OURS and not re.fullmatch(rf"{re.escape(__version__)}(-gpu)?", tag):
+        elif name in _OURS and _is_not_pushed(image) and not re.fullmatch(rf"{re.escape(__version__)}(-gpu)?", tag):
             yield f"{container['name']}: {image} is not of version {__version__}"
         elif name == "redis" and tuple(map(int, re.findall(r"\d+", tag)[:3])) < _LEAST_REDIS:
             yield f"{container['name']}: {image} has holes that are mended in {'.'.join(map(str, _LEAST_REDIS))}"
@@ -55,6 +55,11 @@ def _images(pod: Pod) -> Iterator[str]:
             yield f"{container['name']}: {image} is none of the images that docker/ builds"
         elif name == "rllib-citylearn-serve" and any(one in pod.of for one in ("RayJob", "RayCluster")):
             yield f"{container['name']}: {image} has nothing that trains"
+
+
+def _is_not_pushed(image: str) -> bool:
+    """Whether its name is that of a build here, or an example; in somebody's own registry it has versions of its own."""
+    return "/" not in image or image.startswith("registry.example.org/")
 
 
 def _mounted(container: Document, path: str) -> Document | None:

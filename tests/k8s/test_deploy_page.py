@@ -248,7 +248,7 @@ ADMINISTRATORS = {
 }
 """Sections whose commands are no release's."""
 
-WHOLE = {"Scale": 1, "Training": 1}
+WHOLE = {"Scale": 1, "Training": 2}
 """How often others apply more than Ray's objects, which the page calls an administrator's there."""
 
 
@@ -258,7 +258,8 @@ def _needs(call: list[str]) -> list[tuple[str, str]]:
         case "get" | "describe":
             return [(_plural(call[2]), "get")] if call[2] in KINDS else []
         case "wait":
-            return [(_plural(next(word for word in call[2:] if "/" in word).split("/")[0]), "watch")]
+            kind = next(word for word in call[2:] if not word.startswith("-")).split("/")[0]
+            return [(_plural(kind), "watch")]
         case "logs":
             return [("pods/log", "get")]
         case "exec" | "cp":
@@ -314,6 +315,7 @@ def test_what_that_role_may_not_is_noticed() -> None:
         ("local", "policy", "RayService"),
         ("gpu", "train", "RayJob"),
         ("cpu", "tune", "RayJob"),
+        ("cpu", "interactive", "RayCluster"),
     ],
 )
 def test_rays_objects_are_applied_alone_by_their_names(name: str, of: str, kind: str) -> None:

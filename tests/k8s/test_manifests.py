@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import runpy
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 
 from rllib_citylearn import __version__
-from tests.k8s import contents, core, crds, injected, operator_rules, references, restricted, sizes
+from tests.k8s import contents, crds, injected
+from tests.k8s.checks import CHECKS
 from tests.k8s.crds import needs_crds
 from tests.k8s.documents import (
     K8S,
@@ -19,7 +19,6 @@ from tests.k8s.documents import (
     ROOT,
     VARIANTS,
     WITH_TOOLS,
-    Documents,
     changed,
     gathered,
     named,
@@ -34,15 +33,6 @@ from tests.k8s.documents import (
 pytestmark = needs_kubectl
 
 EVERYTHING = (*OVERLAYS, *VARIANTS, WITH_TOOLS)
-
-CHECKS: dict[str, Callable[[Documents], list[str]]] = {
-    "core": lambda documents: [fault for document in documents for fault in core.faults(document)],
-    "operator": operator_rules.faults,
-    "restricted": lambda documents: restricted.faults(injected.pods(documents)),
-    "references": references.faults,
-    "contents": contents.faults,
-    "sizes": sizes.faults,
-}
 
 
 @needs_crds

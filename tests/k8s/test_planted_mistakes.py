@@ -9,10 +9,10 @@ import pytest
 import yaml
 
 from tests.k8s import crds
+from tests.k8s.checks import CHECKS
 from tests.k8s.crds import needs_crds
 from tests.k8s.documents import GONE, Documents, changed, gathered, named, needs_kubectl, overlay, sentences
 from tests.k8s.mistakes import MISTAKES, SERVICE, TRAIN, WORKER, Where
-from tests.k8s.test_manifests import CHECKS
 
 pytestmark = needs_kubectl
 
