@@ -1,9 +1,8 @@
 # Serves policy bundles: `docker run -v BUNDLE:/bundles/current:ro -p 8000:8000 IMAGE`, or as KubeRay's Ray container.
 # Neither torch nor CityLearn, no pip, no shell for its user; docs/images.md says how it is built and run.
 #
-# Pinned by its full version; for the very same bytes add the digest that you have verified:
-#   --build-arg BASE=docker.io/library/python:3.11.14-slim-bookworm@sha256:...
-ARG BASE=docker.io/library/python:3.11.14-slim-bookworm
+# Pinned to its bytes, for every platform that it is there for; BASE names a newer one or a mirror.
+ARG BASE=docker.io/library/python:3.11.14-slim-bookworm@sha256:65a93d69fa75478d554f4ad27c85c1e69fa184956261b4301ebaf6dbb0a3543d
 
 FROM ${BASE} AS build
 WORKDIR /src

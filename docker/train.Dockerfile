@@ -1,6 +1,6 @@
 # Trains policies: `docker run -v runs:/work/runs IMAGE train tune_configs/quick.yaml`, or as KubeRay's Ray container.
 # docs/images.md says how it is built for CPUs and for GPUs.
-ARG BASE=docker.io/library/python:3.11.14-slim-bookworm
+ARG BASE=docker.io/library/python:3.11.14-slim-bookworm@sha256:65a93d69fa75478d554f4ad27c85c1e69fa184956261b4301ebaf6dbb0a3543d
 
 FROM ${BASE} AS build
 WORKDIR /src

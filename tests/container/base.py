@@ -22,6 +22,11 @@ def base_of(dockerfile: Path) -> str:
     return str(base)
 
 
+def stand_in_of(base: str) -> str:
+    """What a stand-in for an image is called: its name without its digest, which is that of other bytes."""
+    return base.partition("@")[0]
+
+
 def make(engine: Engine, name: str) -> None:
     """Make an image called ``name``: what a minimal Debian 12 has, with Python 3.11 where the official image has it.
 

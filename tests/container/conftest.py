@@ -26,11 +26,15 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
 @pytest.fixture(scope="session")
 def build_options(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """What a build needs on this machine; the base image is there then, or a stand-in for it."""
+    options = pip_options(tmp_path_factory.mktemp("pip"))
     name = base.base_of(ROOT / "docker" / "serve.Dockerfile")
-    if not engine.exists(name) and (reason := base.why_not()) is not None:
+    if engine.exists(name):
+        return options
+    stand_in = base.stand_in_of(name)
+    if not engine.exists(stand_in) and (reason := base.why_not()) is not None:
         pytest.skip(f"there is neither {name} here nor a stand-in for it: {reason}")
-    base.make(engine, name)
-    return pip_options(tmp_path_factory.mktemp("pip"))
+    base.make(engine, stand_in)
+    return [*options, "--build-arg", f"BASE={stand_in}"]
 
 
 @pytest.fixture(scope="session")
