@@ -23,12 +23,13 @@ from typing import Any
 import msgspec
 
 from rllib_citylearn.errors import ConfigError, UserError
+from rllib_citylearn.limits import memory_limit, task_limit
 from rllib_citylearn.local_ray import start_local_ray
 from serve.asgi import PolicyApp
 from serve.haproxy import PIDS
 from serve.policy import DEPLOYMENT, IMPORT_PATH
 from serve.processes import kill_descendants
-from serve.room import memory_limit, require_room, task_limit
+from serve.room import require_room
 from serve.settings import Settings
 from serve.watchdog import Watchdog
 

@@ -1,8 +1,6 @@
-"""What a container may use at most, looked at before anything is started."""
+"""Whether a container has room for a server, looked at before anything is started."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 from rllib_citylearn.errors import ConfigError
 
@@ -11,32 +9,6 @@ LEAST_BYTES = 768 * 2**20
 
 LEAST_TASKS = 256
 """Processes and threads with which a server does not become ready; idle it has 300 on two cores."""
-
-_GROUPS = Path("/sys/fs/cgroup")
-_MEMORY = ("memory.max", "memory/memory.limit_in_bytes")
-_TASKS = ("pids.max", "pids/pids.max")
-"""Where a container sees its own limits: control groups of version 2, and of version 1."""
-
-
-def memory_limit(groups: Path = _GROUPS) -> int | None:
-    """Bytes that this container may hold; None where nothing limits it."""
-    return _limit(groups, _MEMORY)
-
-
-def task_limit(groups: Path = _GROUPS) -> int | None:
-    """Processes and threads that this container may have; None where nothing limits them."""
-    return _limit(groups, _TASKS)
-
-
-def _limit(groups: Path, files: tuple[str, ...]) -> int | None:
-    for file in files:
-        try:
-            text = (groups / file).read_text().strip()
-        except OSError:
-            continue  # the other version's
-        if text.isdecimal():
-            return int(text)
-    return None
 
 
 def require_room(memory: int | None, tasks: int | None) -> None:

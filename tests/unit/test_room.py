@@ -10,8 +10,9 @@ from ray.exceptions import OutOfMemoryError
 from ray.serve._private import api
 
 from rllib_citylearn.errors import ConfigError, UserError
+from rllib_citylearn.limits import memory_limit, task_limit
 from serve import launch
-from serve.room import memory_limit, require_room, task_limit
+from serve.room import require_room
 
 
 @pytest.mark.parametrize(

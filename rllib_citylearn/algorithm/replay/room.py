@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from rllib_citylearn.errors import ConfigError
+from rllib_citylearn.limits import memory_limit
 
 _USABLE = 0.8
 """Share of the machine's memory that a replay may take; networks, runners and the system need the rest."""
-
-_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
-"""Where a container's limit stands, in the two versions of Linux's control groups."""
 
 
 def row_bytes(buildings: int, columns: int, actions: int, states: int = 0) -> int:
@@ -31,8 +28,8 @@ def row_bytes(buildings: int, columns: int, actions: int, states: int = 0) -> in
 def memory_bytes() -> int:
     """Memory of the machine, or what a container may use of it."""
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    limits = [path.read_text().strip() for path in _LIMITS if path.is_file()]
-    return min([machine, *(int(limit) for limit in limits if limit.isdigit())])
+    limit = memory_limit()
+    return machine if limit is None else min(machine, limit)
 
 
 def require_room(capacity: int, bytes_a_row: int) -> None:
