@@ -146,6 +146,11 @@ MISTAKES: dict[str, dict[Where, list[Mistake]]] = {
             ("spec.deletionStrategy.deletionRules.1.policy", "DeleteCluster", "is there twice"),
             ("spec.deletionStrategy.deletionRules", BY_JOB_STATUS, "after a deadline, or a submission"),
             ("spec.deletionStrategy.deletionRules", BY_JOB_STATUS[1:], "after it succeeded"),
+            (
+                "spec.deletionStrategy.deletionRules.3.condition",
+                {"jobStatus": "FAILED", "ttlSeconds": 86400},
+                "goes by jobStatus",
+            ),
             ("spec.activeDeadlineSeconds", 0, "above 0"),
             ("spec.submissionMode", "SidecarMode", "no template of a submitter"),
             ("spec.submissionMode", "InteractiveMode", "tries nothing again"),

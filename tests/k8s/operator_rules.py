@@ -190,6 +190,8 @@ def _deletion(strategy: Document, shutdown: bool, autoscaled: bool) -> Iterator[
     for rule in rules:
         policy, condition = rule["policy"], rule["condition"]
         status = condition.get("jobStatus") or condition.get("jobDeploymentStatus") or "?"
+        if status == "FAILED":
+            yield f"{policy} goes by jobStatus FAILED, which a deadline does not set; go by jobDeploymentStatus Failed"
         if policy == "DeleteWorkers" and autoscaled:
             yield "DeleteWorkers does not go with the autoscaler"
         if policy in times.setdefault(status, {}):
